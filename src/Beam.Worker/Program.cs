@@ -1,1 +1,1 @@
-return 0;
+return await Beam.Processes.ChildProcessMain.RunAsync(args);
