@@ -1,0 +1,56 @@
+namespace Beam.ML.Vllm.Sampling;
+
+/// <summary>What changes logits before a token is chosen, greedy or not: permissions, biases and penalties, in vLLM's order.</summary>
+internal static class LogitFilters
+{
+    public static void Apply(Span<float> logits, SamplingParams p, SamplerState state)
+    {
+        if (p.AllowedTokenIds is { } allowed) KeepOnly(logits, allowed);
+        foreach (var word in p.BadWordsTokenIds)
+            if (state.EndsWith(word, word.Count - 1)) Forbid(logits, word[^1]);
+        if (state.OutputIds.Count < p.MinTokens)
+        {
+            foreach (var id in state.EosTokenIds) Forbid(logits, id);
+            foreach (var id in p.StopTokenIds) Forbid(logits, id);
+        }
+        if (p.LogitBias is { } biases)
+            foreach (var (id, bias) in biases)
+                if ((uint)id < (uint)logits.Length) logits[id] += Math.Clamp(bias, -100f, 100f);
+        ApplyPenalties(logits, p, state);
+    }
+
+    private static void ApplyPenalties(Span<float> logits, SamplingParams p, SamplerState state)
+    {
+        if (p.RepetitionPenalty != 1)
+        {
+            var penalty = (float)p.RepetitionPenalty;
+            foreach (var id in state.PromptSet) Repeat(logits, id, penalty);
+            foreach (var id in state.OutputCounts.Keys)
+                if (!state.PromptSet.Contains(id)) Repeat(logits, id, penalty);
+        }
+        if (p.FrequencyPenalty == 0 && p.PresencePenalty == 0) return;
+        foreach (var (id, count) in state.OutputCounts)
+            if ((uint)id < (uint)logits.Length) logits[id] -= (float)(p.FrequencyPenalty * count + p.PresencePenalty);
+    }
+
+    private static void Repeat(Span<float> logits, int id, float penalty)
+    {
+        if ((uint)id >= (uint)logits.Length) return;
+        logits[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty;
+    }
+
+    private static void KeepOnly(Span<float> logits, IReadOnlyList<int> allowed)
+    {
+        var kept = new (int Id, float Logit)[allowed.Count];
+        for (var i = 0; i < kept.Length; i++)
+            kept[i] = (allowed[i], (uint)allowed[i] < (uint)logits.Length ? logits[allowed[i]] : float.NegativeInfinity);
+        logits.Fill(float.NegativeInfinity);
+        foreach (var (id, logit) in kept)
+            if ((uint)id < (uint)logits.Length) logits[id] = logit;
+    }
+
+    private static void Forbid(Span<float> logits, int id)
+    {
+        if ((uint)id < (uint)logits.Length) logits[id] = float.NegativeInfinity;
+    }
+}

@@ -1,0 +1,65 @@
+namespace Beam.ML.Vllm.Sampling;
+
+/// <summary>
+/// What sampling keeps for one request: its random numbers and its tokens. It depends on nothing else in the batch, so a seeded
+/// request comes out the same whatever runs beside it.
+/// </summary>
+public sealed class SamplerState
+{
+    private readonly Dictionary<int, int> _outputCounts = [];
+    private readonly List<int> _output = [];
+    private readonly int[] _promptIds;
+    private HashSet<int>? _promptSet;
+    private ulong _random;
+
+    /// <summary>Starts a request.</summary>
+    /// <param name="parameters">The request's parameters; its seed starts the random numbers.</param>
+    /// <param name="promptIds">The prompt.</param>
+    /// <param name="eosTokenIds">The model's end-of-sequence tokens, which are not chosen before <c>min_tokens</c>.</param>
+    public SamplerState(SamplingParams parameters, ReadOnlySpan<int> promptIds, ReadOnlySpan<int> eosTokenIds = default)
+    {
+        _random = parameters.Seed is { } seed ? (ulong)seed : (ulong)Random.Shared.NextInt64();
+        _promptIds = parameters.RepetitionPenalty != 1 || parameters.BadWordsTokenIds.Count > 0 ? promptIds.ToArray() : [];
+        EosTokenIds = eosTokenIds.ToArray();
+    }
+
+    /// <summary>The tokens chosen so far.</summary>
+    public IReadOnlyList<int> OutputIds => _output;
+
+    internal int[] EosTokenIds { get; }
+
+    internal IReadOnlyDictionary<int, int> OutputCounts => _outputCounts;
+
+    internal HashSet<int> PromptSet => _promptSet ??= [.. _promptIds];
+
+    /// <summary>Notes a chosen token. <see cref="Sampler.Sample"/> does so itself.</summary>
+    public void Accept(int id)
+    {
+        _output.Add(id);
+        _outputCounts[id] = _outputCounts.GetValueOrDefault(id) + 1;
+    }
+
+    /// <summary>Whether prompt and output, joined, end with these tokens.</summary>
+    internal bool EndsWith(IReadOnlyList<int> ids, int count)
+    {
+        if (count > _output.Count + _promptIds.Length) return false;
+        for (var i = 0; i < count; i++)
+        {
+            var back = count - i;
+            var id = back <= _output.Count ? _output[^back] : _promptIds[^(back - _output.Count)];
+            if (id != ids[i]) return false;
+        }
+        return true;
+    }
+
+    /// <summary>A number in [0, 1): SplitMix64, one step a token.</summary>
+    internal double NextUniform()
+    {
+        _random += 0x9E3779B97F4A7C15;
+        var z = _random;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        z ^= z >> 31;
+        return (z >> 11) * (1.0 / (1UL << 53));
+    }
+}

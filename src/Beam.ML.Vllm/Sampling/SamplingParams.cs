@@ -1,0 +1,126 @@
+namespace Beam.ML.Vllm.Sampling;
+
+/// <summary>Which text an output carries while a request runs.</summary>
+public enum OutputKind
+{
+    /// <summary>All text so far in every output.</summary>
+    Cumulative,
+
+    /// <summary>Only what is new since the last output.</summary>
+    Delta,
+
+    /// <summary>One output, when the request has finished.</summary>
+    FinalOnly,
+}
+
+/// <summary>How tokens are chosen and when generation ends: vLLM's <c>SamplingParams</c>, with its names, defaults and ranges.</summary>
+public sealed record SamplingParams
+{
+    /// <summary>Temperatures in between 0 and this are raised to it: dividing logits by less overflows.</summary>
+    public const double MinTemperature = 0.01;
+
+    /// <summary>The number of completions of the prompt, at least 1; 1 by default. Greedy sampling allows only 1.</summary>
+    public int N { get; init; } = 1;
+
+    /// <summary>Randomness, 0 to 2; 1 by default; 0 takes the likeliest token each time (greedy).</summary>
+    public double Temperature { get; init; } = 1.0;
+
+    /// <summary>Keep the likeliest tokens whose probabilities sum up to this, in (0, 1]; 1 (all) by default.</summary>
+    public double TopP { get; init; } = 1.0;
+
+    /// <summary>Keep this many of the likeliest tokens; 0 or -1 keeps all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Keep tokens at least this probable relative to the likeliest, in [0, 1]; 0 (all) by default.</summary>
+    public double MinP { get; init; }
+
+    /// <summary>Makes sampling reproducible, whatever else is in the batch; null (or -1) draws anew each time.</summary>
+    public long? Seed { get; init; }
+
+    /// <summary>The most tokens to generate, at least 1; 16 by default; null goes on to the end of the model's context.</summary>
+    public int? MaxTokens { get; init; } = 16;
+
+    /// <summary>No end-of-sequence or stop token is chosen before so many tokens.</summary>
+    public int MinTokens { get; init; }
+
+    /// <summary>Texts that end the generation. None may be empty.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Tokens that end the generation, besides the model's own.</summary>
+    public IReadOnlyList<int> StopTokenIds { get; init; } = [];
+
+    /// <summary>Go on after the model's end-of-sequence token.</summary>
+    public bool IgnoreEos { get; init; }
+
+    /// <summary>Leave special tokens out of the text; true by default.</summary>
+    public bool SkipSpecialTokens { get; init; } = true;
+
+    /// <summary>Keep the stop string at the end of the text.</summary>
+    public bool IncludeStopStringInOutput { get; init; }
+
+    /// <summary>Which text each output carries.</summary>
+    public OutputKind OutputKind { get; init; }
+
+    /// <summary>Above 0 discourages tokens that the output has; in [-2, 2]; 0 by default.</summary>
+    public double PresencePenalty { get; init; }
+
+    /// <summary>Above 0 discourages tokens by how often the output has them; in [-2, 2]; 0 by default.</summary>
+    public double FrequencyPenalty { get; init; }
+
+    /// <summary>Above 1 discourages tokens that the prompt or the output has; greater than 0; 1 by default.</summary>
+    public double RepetitionPenalty { get; init; } = 1.0;
+
+    /// <summary>Added to the logits of tokens; values are clamped to [-100, 100].</summary>
+    public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
+
+    /// <summary>If set, no other token is chosen. Not empty.</summary>
+    public IReadOnlyList<int>? AllowedTokenIds { get; init; }
+
+    /// <summary>Sequences of tokens that never come out: the last token of one is not chosen right after the rest of it.</summary>
+    public IReadOnlyList<IReadOnlyList<int>> BadWordsTokenIds { get; init; } = [];
+
+    /// <summary>Whether the likeliest token is taken each time.</summary>
+    public bool IsGreedy => Temperature == 0;
+
+    /// <summary>Reads vLLM's and OpenAI's names (<c>max_tokens</c>, <c>top_p</c> …) from a JSON object.</summary>
+    /// <exception cref="ArgumentException">A name is unknown (the nearest known one is suggested), or a value is wrong.</exception>
+    public static SamplingParams FromJson(System.Text.Json.JsonElement json) => SamplingParamsReader.Read(json, new SamplingParams());
+
+    /// <summary>Reads vLLM's and OpenAI's names (<c>max_tokens</c>, <c>top_p</c> …) from a dictionary; what it lacks keeps its default.</summary>
+    /// <exception cref="ArgumentException">A name is unknown (the nearest known one is suggested), or a value is wrong.</exception>
+    public static SamplingParams FromDictionary(IReadOnlyDictionary<string, object?> values) =>
+        SamplingParamsReader.Read(System.Text.Json.JsonSerializer.SerializeToElement(values), new SamplingParams());
+
+    /// <summary>As <see cref="FromDictionary(IReadOnlyDictionary{string, object?})"/>, over given defaults.</summary>
+    public static SamplingParams FromDictionary(IReadOnlyDictionary<string, object?> values, SamplingParams defaults) =>
+        SamplingParamsReader.Read(System.Text.Json.JsonSerializer.SerializeToElement(values), defaults);
+
+    /// <summary>Checks all values.</summary>
+    /// <exception cref="ArgumentException">A value is out of its range; the message names it, its range and what it was.</exception>
+    public void Validate()
+    {
+        Require(N >= 1, $"n must be at least 1, got {N}.");
+        Require(PresencePenalty is >= -2 and <= 2, $"presence_penalty must be in [-2, 2], got {PresencePenalty}.");
+        Require(FrequencyPenalty is >= -2 and <= 2, $"frequency_penalty must be in [-2, 2], got {FrequencyPenalty}.");
+        Require(RepetitionPenalty > 0 && double.IsFinite(RepetitionPenalty), $"repetition_penalty must be greater than zero, got {RepetitionPenalty}.");
+        Require(Temperature is >= 0 and <= 2, $"temperature must be in [0, 2], got {Temperature}.");
+        Require(TopP is > 0 and <= 1, $"top_p must be in (0, 1], got {TopP}.");
+        Require(TopK >= -1, $"top_k must be 0 (disable), or at least 1, got {TopK}.");
+        Require(MinP is >= 0 and <= 1, $"min_p must be in [0, 1], got {MinP}.");
+        Require(MaxTokens is null or >= 1, $"max_tokens must be at least 1, got {MaxTokens}.");
+        Require(MinTokens >= 0, $"min_tokens must be greater than or equal to 0, got {MinTokens}.");
+        Require(MaxTokens is null || MinTokens <= MaxTokens, $"min_tokens must be less than or equal to max_tokens={MaxTokens}, got {MinTokens}.");
+        Require(Stop.All(s => !string.IsNullOrEmpty(s)), "stop cannot contain an empty string.");
+        Require(StopTokenIds.All(id => id >= 0), "stop_token_ids cannot contain negative ids.");
+        Require(AllowedTokenIds is not { Count: 0 }, "allowed_token_ids cannot be empty.");
+        Require(AllowedTokenIds is null || AllowedTokenIds.All(id => id >= 0), "allowed_token_ids cannot contain negative ids.");
+        Require(LogitBias is null || LogitBias.All(b => b.Key >= 0 && float.IsFinite(b.Value)), "logit_bias must map token ids to finite numbers.");
+        Require(BadWordsTokenIds.All(w => w.Count > 0), "bad_words cannot contain an empty word.");
+        Require(!IsGreedy || N == 1, $"n must be 1 when using greedy sampling, got {N}.");
+
+        static void Require(bool holds, string message)
+        {
+            if (!holds) throw new ArgumentException(message);
+        }
+    }
+}

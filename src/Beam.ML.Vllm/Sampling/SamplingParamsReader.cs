@@ -1,0 +1,80 @@
+using System.Text.Json;
+
+namespace Beam.ML.Vllm.Sampling;
+
+/// <summary>Reads sampling parameters by the names that vLLM and the OpenAI API give them.</summary>
+internal static class SamplingParamsReader
+{
+    private delegate SamplingParams Setter(SamplingParams p, JsonElement value);
+
+    private static readonly Dictionary<string, Setter> Setters = new(StringComparer.Ordinal)
+    {
+        ["n"] = (p, v) => p with { N = v.GetInt32() },
+        ["temperature"] = (p, v) => p with { Temperature = v.GetDouble() },
+        ["top_p"] = (p, v) => p with { TopP = v.GetDouble() },
+        ["top_k"] = (p, v) => p with { TopK = v.GetInt32() },
+        ["min_p"] = (p, v) => p with { MinP = v.GetDouble() },
+        ["seed"] = (p, v) => p with { Seed = v.ValueKind == JsonValueKind.Null || v.GetInt64() == -1 ? null : v.GetInt64() },
+        ["max_tokens"] = (p, v) => p with { MaxTokens = v.ValueKind == JsonValueKind.Null ? null : v.GetInt32() },
+        ["max_completion_tokens"] = (p, v) => p with { MaxTokens = v.ValueKind == JsonValueKind.Null ? null : v.GetInt32() },
+        ["min_tokens"] = (p, v) => p with { MinTokens = v.GetInt32() },
+        ["stop"] = (p, v) => p with { Stop = v.ValueKind switch { JsonValueKind.Null => [], JsonValueKind.String => [v.GetString()!], _ => List(v, s => s.GetString()!) } },
+        ["stop_token_ids"] = (p, v) => p with { StopTokenIds = v.ValueKind == JsonValueKind.Null ? [] : List(v, i => i.GetInt32()) },
+        ["ignore_eos"] = (p, v) => p with { IgnoreEos = v.GetBoolean() },
+        ["skip_special_tokens"] = (p, v) => p with { SkipSpecialTokens = v.GetBoolean() },
+        ["include_stop_str_in_output"] = (p, v) => p with { IncludeStopStringInOutput = v.GetBoolean() },
+        ["presence_penalty"] = (p, v) => p with { PresencePenalty = v.GetDouble() },
+        ["frequency_penalty"] = (p, v) => p with { FrequencyPenalty = v.GetDouble() },
+        ["repetition_penalty"] = (p, v) => p with { RepetitionPenalty = v.GetDouble() },
+        ["logit_bias"] = (p, v) => p with { LogitBias = v.ValueKind == JsonValueKind.Null ? null : Bias(v) },
+        ["allowed_token_ids"] = (p, v) => p with { AllowedTokenIds = v.ValueKind == JsonValueKind.Null ? null : List(v, i => i.GetInt32()) },
+    };
+
+    public static SamplingParams Read(JsonElement json, SamplingParams defaults)
+    {
+        if (json.ValueKind != JsonValueKind.Object) throw new ArgumentException("Sampling parameters must be an object of names and values.");
+        var result = defaults;
+        foreach (var property in json.EnumerateObject())
+        {
+            if (!Setters.TryGetValue(property.Name, out var set))
+                throw new ArgumentException(
+                    $"Unknown sampling parameter '{property.Name}'. Did you mean '{Setters.Keys.MinBy(name => Distance(name, property.Name))}'?");
+            try
+            {
+                result = set(result, property.Value);
+            }
+            catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
+            {
+                throw new ArgumentException($"Sampling parameter '{property.Name}' cannot be {Shorten(property.Value.GetRawText())}.", e);
+            }
+        }
+        result.Validate();
+        return result;
+    }
+
+    private static T[] List<T>(JsonElement list, Func<JsonElement, T> read) => [.. list.EnumerateArray().Select(read)];
+
+    private static Dictionary<int, float> Bias(JsonElement map) => map.EnumerateObject().ToDictionary(
+        p => int.Parse(p.Name, System.Globalization.CultureInfo.InvariantCulture), p => Math.Clamp(p.Value.GetSingle(), -100f, 100f));
+
+    private static string Shorten(string text) => text.Length <= 60 ? text : text[..60] + "…";
+
+    // Levenshtein distance.
+    private static int Distance(string a, string b)
+    {
+        if (b.Length > 64) return int.MaxValue;
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+            {
+                var above = row[j];
+                row[j] = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
+                diagonal = above;
+            }
+        }
+        return row[^1];
+    }
+}

@@ -1,0 +1,81 @@
+using System.Text.Json;
+using Beam.ML.Vllm.Sampling;
+using NUnit.Framework;
+
+namespace Beam.ML.Vllm.Tests.Sampling;
+
+public sealed class SamplingParamsTests
+{
+    [Test]
+    public void Defaults_are_those_of_vLLM_and_valid()
+    {
+        var p = new SamplingParams();
+        Assert.That(p.Validate, Throws.Nothing);
+        Assert.That((p.N, p.Temperature, p.TopP, p.TopK, p.MinP, p.MaxTokens, p.MinTokens, p.Seed, p.IgnoreEos, p.SkipSpecialTokens),
+            Is.EqualTo((1, 1.0, 1.0, 0, 0.0, (int?)16, 0, (long?)null, false, true)));
+    }
+
+    private static readonly object[] Wrong =
+    [
+        new object[] { new SamplingParams { Temperature = -1 }, "temperature" },
+        new object[] { new SamplingParams { Temperature = 2.1 }, "temperature" },
+        new object[] { new SamplingParams { Temperature = double.NaN }, "temperature" },
+        new object[] { new SamplingParams { TopP = 0 }, "top_p" },
+        new object[] { new SamplingParams { TopP = 1.1 }, "top_p" },
+        new object[] { new SamplingParams { TopK = -2 }, "top_k" },
+        new object[] { new SamplingParams { MinP = -0.1 }, "min_p" },
+        new object[] { new SamplingParams { MaxTokens = 0 }, "max_tokens" },
+        new object[] { new SamplingParams { MinTokens = -1 }, "min_tokens" },
+        new object[] { new SamplingParams { MinTokens = 17 }, "min_tokens" },
+        new object[] { new SamplingParams { Stop = [""] }, "stop" },
+        new object[] { new SamplingParams { StopTokenIds = [-1] }, "stop_token_ids" },
+        new object[] { new SamplingParams { N = 0 }, "n must" },
+        new object[] { new SamplingParams { N = 2, Temperature = 0 }, "greedy" },
+        new object[] { new SamplingParams { PresencePenalty = 3 }, "presence_penalty" },
+        new object[] { new SamplingParams { FrequencyPenalty = -3 }, "frequency_penalty" },
+        new object[] { new SamplingParams { RepetitionPenalty = 0 }, "repetition_penalty" },
+        new object[] { new SamplingParams { AllowedTokenIds = [] }, "allowed_token_ids" },
+        new object[] { new SamplingParams { LogitBias = new Dictionary<int, float> { [1] = float.NaN } }, "logit_bias" },
+        new object[] { new SamplingParams { BadWordsTokenIds = [[]] }, "bad_words" },
+    ];
+
+    [TestCaseSource(nameof(Wrong))]
+    public void A_value_out_of_range_is_named(SamplingParams p, string name) =>
+        Assert.That(p.Validate, Throws.ArgumentException.With.Message.Contains(name));
+
+    [Test]
+    public void The_names_of_vLLM_and_OpenAI_are_read()
+    {
+        var p = SamplingParams.FromDictionary(new Dictionary<string, object?>
+        {
+            ["temperature"] = 0.5, ["top_p"] = 0.9, ["top_k"] = 5, ["max_tokens"] = null, ["stop"] = "END", ["stop_token_ids"] = new[] { 7 },
+            ["seed"] = -1, ["ignore_eos"] = true, ["logit_bias"] = new Dictionary<string, double> { ["3"] = 200 },
+        });
+        Assert.That((p.Temperature, p.TopP, p.TopK, p.MaxTokens, p.Seed, p.IgnoreEos), Is.EqualTo((0.5, 0.9, 5, (int?)null, (long?)null, true)));
+        Assert.That(p.Stop, Is.EqualTo((string[])["END"]));
+        Assert.That(p.StopTokenIds, Is.EqualTo((int[])[7]));
+        Assert.That(p.LogitBias![3], Is.EqualTo(100));
+    }
+
+    [Test]
+    public void Given_defaults_hold_where_nothing_is_said()
+    {
+        var p = SamplingParams.FromDictionary(new Dictionary<string, object?> { ["top_k"] = 3 }, new SamplingParams { Temperature = 0 });
+        Assert.That((p.Temperature, p.TopK), Is.EqualTo((0.0, 3)));
+    }
+
+    [TestCase("""{"max_token": 5}""", "'max_tokens'")]
+    [TestCase("""{"topp": 0.5}""", "'top_p'")]
+    [TestCase("""{"temprature": 0.5}""", "'temperature'")]
+    public void An_unknown_name_is_an_error_that_suggests_the_nearest(string json, string nearest) =>
+        Assert.That(() => SamplingParams.FromJson(JsonDocument.Parse(json).RootElement), Throws.ArgumentException.With.Message.Contains(nearest));
+
+    [TestCase("""{"max_tokens": "many"}""", "max_tokens")]
+    [TestCase("""{"stop": 5}""", "stop")]
+    [TestCase("""{"top_k": 1.5}""", "top_k")]
+    [TestCase("""{"seed": 1e300}""", "seed")]
+    [TestCase("""[1]""", "object")]
+    [TestCase("""{"logit_bias": {"x": 1}}""", "logit_bias")]
+    public void A_value_of_the_wrong_kind_is_an_error_that_names_it(string json, string name) =>
+        Assert.That(() => SamplingParams.FromJson(JsonDocument.Parse(json).RootElement), Throws.ArgumentException.With.Message.Contains(name));
+}
