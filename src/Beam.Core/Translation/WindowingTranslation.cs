@@ -1,0 +1,51 @@
+using Beam.Model.Pipeline;
+using Google.Protobuf;
+
+namespace Beam.Translation;
+
+/// <summary>Windowing strategies and window functions to and from their portable forms.</summary>
+internal static class WindowingTranslation
+{
+    public static Model.Pipeline.WindowingStrategy ToProto(WindowingStrategy strategy, string windowCoderId, string environmentId) => new()
+    {
+        WindowFn = strategy.WindowFn.ToProto(),
+        MergeStatus = strategy.WindowFn.IsMerging ? MergeStatus.Types.Enum.NeedsMerge : MergeStatus.Types.Enum.NonMerging,
+        WindowCoderId = windowCoderId,
+        Trigger = new Trigger { Default = new Trigger.Types.Default() },
+        AccumulationMode = AccumulationMode.Types.Enum.Discarding,
+        OutputTime = strategy.TimestampCombiner switch
+        {
+            TimestampCombiner.Earliest => OutputTime.Types.Enum.EarliestInPane,
+            TimestampCombiner.Latest => OutputTime.Types.Enum.LatestInPane,
+            _ => OutputTime.Types.Enum.EndOfWindow,
+        },
+        ClosingBehavior = ClosingBehavior.Types.Enum.EmitIfNonempty,
+        OnTimeBehavior = OnTimeBehavior.Types.Enum.FireIfNonempty,
+        AllowedLateness = (long)strategy.AllowedLateness.TotalMilliseconds,
+        AssignsToOneWindow = strategy.WindowFn.AssignsToOneWindow,
+        EnvironmentId = environmentId,
+    };
+
+    /// <summary>The window function of a spec; null for one that this SDK does not know.</summary>
+    public static WindowFn? WindowFnFromProto(FunctionSpec spec)
+    {
+        switch (spec.Urn)
+        {
+            case "beam:window_fn:global_windows:v1":
+                return GlobalWindows.Instance;
+            case "beam:window_fn:fixed_windows:v1":
+                var @fixed = FixedWindowsPayload.Parser.ParseFrom(spec.Payload);
+                return new FixedWindows(@fixed.Size.ToTimeSpan(), FromEpoch(@fixed.Offset));
+            case "beam:window_fn:sliding_windows:v1":
+                var sliding = SlidingWindowsPayload.Parser.ParseFrom(spec.Payload);
+                return new SlidingWindows(sliding.Size.ToTimeSpan(), sliding.Period.ToTimeSpan(), FromEpoch(sliding.Offset));
+            case "beam:window_fn:session_windows:v1":
+                return new Sessions(SessionWindowsPayload.Parser.ParseFrom(spec.Payload).GapSize.ToTimeSpan());
+            default:
+                return null;
+        }
+    }
+
+    private static TimeSpan FromEpoch(Google.Protobuf.WellKnownTypes.Timestamp? offset) =>
+        offset is null ? TimeSpan.Zero : TimeSpan.FromSeconds(offset.Seconds) + TimeSpan.FromTicks(offset.Nanos / 100);
+}
