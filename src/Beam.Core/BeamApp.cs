@@ -1,0 +1,73 @@
+namespace Beam;
+
+/// <summary>
+/// A program that is a pipeline: reads the options, builds, runs and waits. An error that the user can mend is one line; the stack trace
+/// comes with <c>--verbose</c>.
+/// </summary>
+public static class BeamApp
+{
+    /// <summary>What <see cref="RunAsync(string[], Action{Pipeline})"/> returns when the job was cancelled, as shells have it for Ctrl-C.</summary>
+    public const int CancelledExitCode = 130;
+
+    /// <summary>Runs the pipeline that <paramref name="build"/> builds.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="build">Adds the transforms.</param>
+    /// <returns>The exit code: 0 if the job succeeded, 1 if anything failed, 130 if it was cancelled.</returns>
+    public static Task<int> RunAsync(string[] args, Action<Pipeline> build) =>
+        RunAsync<StandardOptions>(args, (pipeline, _) => build(pipeline));
+
+    /// <summary>Runs the pipeline that <paramref name="build"/> builds, with options of the program's own.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="build">Adds the transforms.</param>
+    /// <param name="finished">Called with the result of a job that succeeded.</param>
+    /// <param name="defaults">Changes the defaults of options, before the command line is read.</param>
+    /// <typeparam name="TOptions">The program's options.</typeparam>
+    /// <returns>The exit code: 0 if the job succeeded, 1 if anything failed, 130 if it was cancelled.</returns>
+    public static async Task<int> RunAsync<TOptions>(
+        string[] args, Action<Pipeline, TOptions> build, Action<PipelineResult>? finished = null, IReadOnlyList<string>? defaults = null)
+        where TOptions : PipelineOptionsGroup, new()
+    {
+        var verbose = args.Any(a => a is "--verbose" or "--verbose=true");
+        try
+        {
+            if (args.Any(a => a is "--help" or "-h" or "-?"))
+            {
+                Console.Out.Write(PipelineOptions.Help(typeof(TOptions)));
+                return 0;
+            }
+
+            // A later value of an option wins, so the command line overrides the program's defaults.
+            var options = PipelineOptions.Parse([.. defaults ?? [], .. args], typeof(TOptions));
+            var pipeline = Pipeline.Create(options);
+            build(pipeline, options.As<TOptions>());
+            await using var result = await pipeline.RunAsync();
+            var state = await result.WaitUntilFinishAsync();
+            if (state is PipelineState.Cancelled)
+            {
+                await Console.Error.WriteLineAsync("The job was cancelled.");
+                return CancelledExitCode;
+            }
+
+            finished?.Invoke(result);
+            return 0;
+        }
+        catch (OperationCanceledException) when (!verbose)
+        {
+            await Console.Error.WriteLineAsync("The job was cancelled.");
+            return CancelledExitCode;
+        }
+#pragma warning disable CA1031 // The program's last word: whatever went wrong becomes a message and an exit code.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            await Console.Error.WriteLineAsync(verbose ? e.ToString() : $"error: {OneLine(e)}");
+            return 1;
+        }
+    }
+
+    private static string OneLine(Exception e)
+    {
+        var text = e is BeamException ? e.Message : $"{e.GetType().Name}: {e.Message} (--verbose prints the stack trace)";
+        return text.ReplaceLineEndings(" ");
+    }
+}
