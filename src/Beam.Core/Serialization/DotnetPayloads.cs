@@ -1,6 +1,7 @@
 using Beam.Coders;
 using Beam.Model.Pipeline;
 using Google.Protobuf;
+using Coder = Beam.Coders.Coder;
 
 namespace Beam.Serialization;
 
@@ -50,7 +51,7 @@ internal sealed class DotnetPayloads : ICoderPayloadSerializer
 
     byte[] ICoderPayloadSerializer.Serialize(Coder coder) => Serialize(coder, $"coder {coder.GetType().Name}", byFields: true).ToByteArray();
 
-    Coder ICoderPayloadSerializer.Deserialize(ReadOnlyMemory<byte> payload) => Deserialize(payload) as Coder
+    Coder ICoderPayloadSerializer.Deserialize(byte[] payload) => Deserialize(payload.AsMemory()) as Coder
         ?? throw new InvalidDataException("The payload does not hold a coder.");
 
     internal static void CoderToBytes(Coder coder, out string id, out byte[] components)

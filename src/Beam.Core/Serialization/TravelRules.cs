@@ -71,7 +71,7 @@ internal static class TravelRules
         {
             fields.InsertRange(0, level
                 .GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
-                .Where(f => !f.IsDefined(typeof(TransientAttribute)) && (f.Attributes & FieldAttributes.NotSerialized) == 0)
+                .Where(f => !f.IsDefined(typeof(TransientAttribute)))
                 .OrderBy(f => f.Name, StringComparer.Ordinal));
         }
 

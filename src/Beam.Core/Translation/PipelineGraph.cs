@@ -1,7 +1,9 @@
 using System.Security.Cryptography;
 using Beam.Coders;
 using Beam.Model.Pipeline;
+using Beam.Serialization;
 using Google.Protobuf;
+using Coder = Beam.Coders.Coder;
 
 namespace Beam.Translation;
 

@@ -1,5 +1,6 @@
 using Beam.Coders;
 using Beam.Model.Pipeline;
+using Coder = Beam.Coders.Coder;
 
 namespace Beam;
 

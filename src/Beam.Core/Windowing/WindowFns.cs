@@ -2,6 +2,7 @@ using Beam.Coders;
 using Beam.Model.Pipeline;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
+using Coder = Beam.Coders.Coder;
 
 namespace Beam;
 
