@@ -75,7 +75,8 @@ internal sealed class DotnetPayloads : ICoderPayloadSerializer
             if (stream.ReadByte() != FormatVersion) throw new InvalidDataException("The payload is not in this SDK's format.");
             return new ObjectReader(stream).Read() ?? throw new InvalidDataException("The payload is empty.");
         }
-        catch (Exception e) when (e is EndOfStreamException or FormatException or ArgumentException or IOException)
+        catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException or InvalidCastException
+            or NotSupportedException or TypeLoadException or MemberAccessException or System.Reflection.TargetInvocationException)
         {
             throw new InvalidDataException($"The payload is damaged: {e.Message}", e);
         }
