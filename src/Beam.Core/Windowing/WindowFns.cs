@@ -1,4 +1,4 @@
-using Beam.Coders;
+using Beam.Coders.Windows;
 using Beam.Model.Pipeline;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
