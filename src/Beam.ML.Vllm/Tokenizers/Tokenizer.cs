@@ -1,4 +1,5 @@
 using Beam.ML.Vllm.Tokenizers.Decoding;
+using Beam.ML.Vllm.Tokenizers.Json;
 using Beam.ML.Vllm.Tokenizers.SentencePiece;
 
 namespace Beam.ML.Vllm.Tokenizers;
@@ -19,6 +20,8 @@ public abstract class Tokenizer
     public static Tokenizer Load(string folder)
     {
         var config = TokenizerConfig.Load(folder);
+        var json = Path.Combine(folder, "tokenizer.json");
+        if (File.Exists(json)) return JsonTokenizer.Load(json, config);
         var model = Path.Combine(folder, "tokenizer.model");
         if (File.Exists(model)) return SentencePieceTokenizer.Load(model, config);
         throw new TokenizerException(

@@ -11,7 +11,7 @@ internal static class Golden
 
     public static string TinyGemma { get; } = Path.GetFullPath(Path.Combine(ThisFolder(), "..", "..", "..", "models", "tiny-gemma", "checkpoint"));
 
-    public static string[] TokenizerNames { get; } = [.. Directory.GetDirectories(Path.Combine(Folder, "tokenizers")).Where(d => File.Exists(Path.Combine(d, "tokenizer.model"))).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal)];
+    public static string[] TokenizerNames { get; } = [.. Directory.GetDirectories(Path.Combine(Folder, "tokenizers")).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal)];
 
     public static string TokenizerFolder(string name) => Path.Combine(Folder, "tokenizers", name);
 

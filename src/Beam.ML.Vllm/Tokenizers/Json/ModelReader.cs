@@ -1,0 +1,250 @@
+using System.Text;
+using System.Text.Json;
+using Beam.ML.Vllm.Tokenizers.Bpe;
+using Beam.ML.Vllm.Tokenizers.Text;
+using Beam.ML.Vllm.Tokenizers.Unigram;
+using Beam.ML.Vllm.Tokenizers.WordPiece;
+
+namespace Beam.ML.Vllm.Tokenizers.Json;
+
+/// <summary>Reads the <c>model</c> of a tokenizer.json straight from its bytes into flat tables: it is nearly all of the file.</summary>
+internal ref struct ModelReader
+{
+    private TokenTable _vocabulary;
+    private readonly List<double> _scores = [];
+    private readonly int _fileLength;
+    private string? _type, _unkToken, _continuingPrefix, _endOfWordSuffix;
+    private bool _fuseUnk, _byteFallback, _ignoreMerges;
+    private int _unkId = -1, _maxCharsPerWord = 100;
+    private Utf8JsonReader _vocab, _merges;
+    private bool _hasVocab, _hasMerges;
+    private byte[] _scratch = new byte[256];
+
+    private ModelReader(int fileLength)
+    {
+        _fileLength = fileLength;
+        _vocabulary = null!;
+    }
+
+    /// <summary>Reads the object that the reader stands on.</summary>
+    public static TokenModel Read(ref Utf8JsonReader reader, int fileLength)
+    {
+        var model = new ModelReader(fileLength);
+        model.ReadProperties(ref reader);
+        return model.Build();
+    }
+
+    private void ReadProperties(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject) throw new TokenizerException("The model is not an object.");
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var name = reader.GetString();
+            reader.Read();
+            switch (name)
+            {
+                case "type": _type = Text(ref reader, name); break;
+                case "unk_token": _unkToken = Text(ref reader, name); break;
+                case "continuing_subword_prefix": _continuingPrefix = Text(ref reader, name); break;
+                case "end_of_word_suffix": _endOfWordSuffix = Text(ref reader, name); break;
+                case "fuse_unk": _fuseUnk = Flag(ref reader, name); break;
+                case "byte_fallback": _byteFallback = Flag(ref reader, name); break;
+                case "ignore_merges": _ignoreMerges = Flag(ref reader, name); break;
+                case "unk_id": _unkId = Number(ref reader, name, -1); break;
+                case "max_input_chars_per_word": _maxCharsPerWord = Number(ref reader, name, 100); break;
+                // Merges need the vocabulary, and the order of the two is free: come back when all else is known.
+                case "vocab":
+                    _vocab = reader;
+                    _hasVocab = true;
+                    reader.Skip();
+                    break;
+                case "merges":
+                    _merges = reader;
+                    _hasMerges = true;
+                    reader.Skip();
+                    break;
+                default: reader.Skip(); break;
+            }
+        }
+    }
+
+    private TokenModel Build()
+    {
+        if (!_hasVocab) throw new TokenizerException("The model has no vocab.");
+        _type ??= _vocab.TokenType == JsonTokenType.StartArray ? "Unigram" : _hasMerges ? "BPE" : "WordPiece";
+        if (_type == "Unigram") ReadScoredVocabulary();
+        else ReadVocabulary();
+        return _type switch
+        {
+            "BPE" => BuildBpe(),
+            "Unigram" => BuildUnigram(),
+            "WordPiece" => new WordPieceModel(_vocabulary, UnkByName("[UNK]"), Encoding.UTF8.GetBytes(_continuingPrefix ?? "##"), _maxCharsPerWord),
+            "WordLevel" => new WordLevelModel(_vocabulary, _vocabulary.Find(Encoding.UTF8.GetBytes(_unkToken ?? "<unk>"))),
+            _ => throw new TokenizerException($"The model type '{_type}' is not supported: expected BPE, Unigram, WordPiece or WordLevel."),
+        };
+    }
+
+    private UnigramModel BuildUnigram()
+    {
+        if (_unkId >= _vocabulary.Count) throw new TokenizerException($"The model's unk_id {_unkId} is outside its vocabulary of {_vocabulary.Count}.");
+        var bytes = _byteFallback ? ByteIds() : null;
+        return new UnigramModel(_vocabulary, [.. _scores], _unkId, bytes is null || bytes.Contains(-1) ? null : bytes);
+    }
+
+    private BpeModel BuildBpe()
+    {
+        var merges = ReadMerges();
+        using (merges)
+            return new BpeModel(_vocabulary, merges.Span, new BpeOptions
+            {
+                UnkId = _unkToken is null ? -1 : UnkByName(_unkToken),
+                FuseUnk = _fuseUnk,
+                IgnoreMerges = _ignoreMerges,
+                ContinuingSubwordPrefix = Encoding.UTF8.GetBytes(_continuingPrefix ?? ""),
+                EndOfWordSuffix = Encoding.UTF8.GetBytes(_endOfWordSuffix ?? ""),
+                ByteIds = _byteFallback ? ByteIds() : null,
+            });
+    }
+
+    private int UnkByName(string otherwise)
+    {
+        var name = _unkToken ?? otherwise;
+        return _vocabulary.Find(Encoding.UTF8.GetBytes(name)) is >= 0 and var id ? id : throw new TokenizerException($"The unknown token '{name}' is not in the vocabulary.");
+    }
+
+    private int[] ByteIds()
+    {
+        var ids = new int[256];
+        for (var b = 0; b < 256; b++) ids[b] = _vocabulary.Find(Encoding.ASCII.GetBytes($"<0x{b:X2}>"));
+        return ids;
+    }
+
+    private void ReadVocabulary()
+    {
+        if (_vocab.TokenType != JsonTokenType.StartObject) throw new TokenizerException("The model's vocab is not an object of tokens and ids.");
+        // An entry takes some 16 bytes of the file and a merge as many again: near enough to avoid most of the growing.
+        _vocabulary = new TokenTable(Math.Min(_fileLength / 64 + 64, 1 << 20), Math.Min(_fileLength / 8 + 64, 64 << 20));
+        while (_vocab.Read() && _vocab.TokenType == JsonTokenType.PropertyName)
+        {
+            var token = Bytes(ref _vocab, ref _scratch);
+            // The id comes next, and the token may lie in the scratch buffer: reading a number leaves that alone.
+            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.Number || !_vocab.TryGetInt32(out var id))
+                throw new TokenizerException($"The token '{Encoding.UTF8.GetString(token)}' has no valid id.");
+            if (_vocabulary.Has(id)) throw new TokenizerException($"Two tokens have the id {id}.");
+            _vocabulary.Add(id, token);
+        }
+    }
+
+    private void ReadScoredVocabulary()
+    {
+        if (_vocab.TokenType != JsonTokenType.StartArray) throw new TokenizerException("The model's vocab is not a list of tokens with scores.");
+        _vocabulary = new TokenTable(Math.Min(_fileLength / 32 + 64, 1 << 20), Math.Min(_fileLength / 4 + 64, 64 << 20));
+        while (_vocab.Read() && _vocab.TokenType == JsonTokenType.StartArray)
+        {
+            var id = _scores.Count;
+            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.String) throw new TokenizerException($"Entry {id} of the vocabulary has no token.");
+            _vocabulary.Add(id, Bytes(ref _vocab, ref _scratch));
+            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.Number || !_vocab.TryGetDouble(out var score) || !double.IsFinite(score))
+                throw new TokenizerException($"Entry {id} of the vocabulary has no score.");
+            _scores.Add(score);
+            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.EndArray) throw new TokenizerException($"Entry {id} of the vocabulary is not a pair.");
+        }
+    }
+
+    private PooledList<(int Left, int Right, int Id)> ReadMerges()
+    {
+        var merges = new PooledList<(int, int, int)>(_fileLength / 64 + 16);
+        if (!_hasMerges) return merges;
+        try
+        {
+            if (_merges.TokenType != JsonTokenType.StartArray) throw new TokenizerException("The model's merges are not a list.");
+            var joined = new byte[512];
+            while (_merges.Read() && _merges.TokenType is JsonTokenType.String or JsonTokenType.StartArray)
+            {
+                int left, right, length;
+                if (_merges.TokenType == JsonTokenType.String)
+                {
+                    var pair = Bytes(ref _merges, ref _scratch);
+                    var space = pair.IndexOf((byte)' ');
+                    if (space < 0 || pair[(space + 1)..].Contains((byte)' ')) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
+                    left = Token(pair[..space], merges.Count, ref joined, 0);
+                    right = Token(pair[(space + 1)..], merges.Count, ref joined, space);
+                    length = pair.Length - 1;
+                }
+                else
+                {
+                    left = ListedToken(merges.Count, ref joined, 0, out var leftLength);
+                    right = ListedToken(merges.Count, ref joined, leftLength, out var rightLength);
+                    length = leftLength + rightLength;
+                    if (!_merges.Read() || _merges.TokenType != JsonTokenType.EndArray) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
+                }
+                merges.Add((left, right, Joined(joined.AsSpan(0, length), left, merges.Count)));
+            }
+            return merges;
+        }
+        catch
+        {
+            merges.Dispose();
+            throw;
+        }
+    }
+
+    private int ListedToken(int merge, ref byte[] joined, int at, out int length)
+    {
+        if (!_merges.Read() || _merges.TokenType != JsonTokenType.String) throw new TokenizerException($"Merge {merge} is not a pair of tokens.");
+        var token = Bytes(ref _merges, ref _scratch);
+        length = token.Length;
+        return Token(token, merge, ref joined, at);
+    }
+
+    private readonly int Token(ReadOnlySpan<byte> token, int merge, ref byte[] joined, int at)
+    {
+        var id = _vocabulary.Find(token);
+        if (id < 0) throw new TokenizerException($"Merge {merge} has the token '{Encoding.UTF8.GetString(token)}', which is not in the vocabulary.");
+        if (joined.Length - at < token.Length) Array.Resize(ref joined, at + token.Length * 2);
+        token.CopyTo(joined.AsSpan(at));
+        return id;
+    }
+
+    private readonly int Joined(ReadOnlySpan<byte> both, int left, int merge)
+    {
+        if (_continuingPrefix is { Length: > 0 } prefix)
+        {
+            // The right token's prefix says that it continues a word: within the merged token it goes.
+            var cut = Encoding.UTF8.GetByteCount(prefix);
+            var leftLength = _vocabulary[left].Length;
+            both = (byte[])[.. both[..leftLength], .. both[Math.Min(both.Length, leftLength + cut)..]];
+        }
+        return _vocabulary.Find(both) is >= 0 and var id ? id
+            : throw new TokenizerException($"Merge {merge} makes '{Encoding.UTF8.GetString(both)}', which is not in the vocabulary.");
+    }
+
+    // The string that the reader stands on, unescaped, as UTF-8.
+    private static ReadOnlySpan<byte> Bytes(ref Utf8JsonReader reader, ref byte[] scratch)
+    {
+        if (!reader.ValueIsEscaped) return reader.ValueSpan;
+        if (scratch.Length < reader.ValueSpan.Length) scratch = new byte[reader.ValueSpan.Length * 2];
+        return scratch.AsSpan(0, reader.CopyString(scratch));
+    }
+
+    private static string? Text(ref Utf8JsonReader reader, string name) => reader.TokenType switch
+    {
+        JsonTokenType.Null => null,
+        JsonTokenType.String => reader.GetString(),
+        _ => throw new TokenizerException($"The model's {name} is not a text."),
+    };
+
+    private static bool Flag(ref Utf8JsonReader reader, string name) => reader.TokenType switch
+    {
+        JsonTokenType.True => true,
+        JsonTokenType.False or JsonTokenType.Null => false,
+        _ => throw new TokenizerException($"The model's {name} is neither true nor false."),
+    };
+
+    private static int Number(ref Utf8JsonReader reader, string name, int otherwise) => reader.TokenType switch
+    {
+        JsonTokenType.Null => otherwise,
+        JsonTokenType.Number when reader.TryGetInt32(out var number) && number >= 0 => number,
+        _ => throw new TokenizerException($"The model's {name} is not a whole number of 0 or more."),
+    };
+}
