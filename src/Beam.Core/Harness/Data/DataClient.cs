@@ -1,0 +1,130 @@
+using Beam.FnApi;
+using Beam.Model.FnExecution;
+using Beam.Model.Pipeline;
+
+namespace Beam.Harness;
+
+/// <summary>All data of a harness: one stream for each endpoint, whatever the number of bundles that share it.</summary>
+internal sealed class DataClient(IFnApiConnector connector) : IAsyncDisposable
+{
+    private const int RememberedInstructions = 4096;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, InboundQueue> _inbound = [];
+    private readonly HashSet<string> _finished = [];
+    private readonly Queue<string> _finishedOrder = new();
+    private readonly StreamPool<DataStream> _streams = new();
+    private Exception? _error;
+
+    /// <summary>What arrives for a bundle. Data may come before its instruction does.</summary>
+    public InboundQueue Open(string instructionId)
+    {
+        lock (_lock)
+        {
+            if (_error is not null) throw new IOException("The data stream to the runner is broken.", _error);
+            if (!_inbound.TryGetValue(instructionId, out var queue)) _inbound.Add(instructionId, queue = new InboundQueue());
+            return queue;
+        }
+    }
+
+    /// <summary>Forgets a bundle: what still arrives for it is dropped.</summary>
+    public void Forget(string instructionId)
+    {
+        InboundQueue? queue;
+        lock (_lock)
+        {
+            _inbound.Remove(instructionId, out queue);
+            if (_finished.Add(instructionId))
+            {
+                _finishedOrder.Enqueue(instructionId);
+                if (_finishedOrder.Count > RememberedInstructions) _finished.Remove(_finishedOrder.Dequeue());
+            }
+        }
+
+        queue?.Close(new InvalidOperationException($"The bundle '{instructionId}' is over."));
+    }
+
+    /// <summary>The stream to an endpoint, opened at its first use.</summary>
+    public ValueTask<DataStream> ConnectAsync(ApiServiceDescriptor endpoint, CancellationToken cancellationToken) =>
+        _streams.GetAsync(endpoint.Url, async ct => new DataStream(this, await connector.ConnectDataAsync(endpoint, ct)), cancellationToken);
+
+    public ValueTask DisposeAsync() => _streams.DisposeAsync();
+
+    internal InboundQueue? Route(string instructionId)
+    {
+        lock (_lock)
+        {
+            if (_inbound.TryGetValue(instructionId, out var queue)) return queue;
+            if (_finished.Contains(instructionId)) return null;
+            _inbound.Add(instructionId, queue = new InboundQueue());
+            return queue;
+        }
+    }
+
+    internal void Fail(Exception error)
+    {
+        InboundQueue[] queues;
+        lock (_lock)
+        {
+            _error ??= error;
+            queues = [.. _inbound.Values];
+        }
+
+        foreach (var queue in queues) queue.Close(new IOException($"The data stream to the runner broke: {error.Message}", error));
+    }
+}
+
+/// <summary>The data stream to one endpoint.</summary>
+internal sealed class DataStream : IAsyncDisposable
+{
+    private readonly DataClient _client;
+    private readonly IMessageStream<Elements, Elements> _stream;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _reading;
+
+    public DataStream(DataClient client, IMessageStream<Elements, Elements> stream)
+    {
+        _client = client;
+        _stream = stream;
+        _reading = Task.Run(ReadAsync);
+    }
+
+    public ValueTask SendAsync(Elements elements, CancellationToken cancellationToken) => _stream.WriteAsync(elements, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _stream.CompleteAsync();
+        await _reading;
+        await _stream.DisposeAsync();
+        _stop.Dispose();
+    }
+
+    private async Task ReadAsync()
+    {
+        try
+        {
+            await foreach (var elements in _stream.ReadAllAsync(_stop.Token))
+            {
+                foreach (var data in elements.Data)
+                {
+                    if (_client.Route(data.InstructionId) is { } queue) await queue.AddAsync(InboundQueue.Of(data)).AsTask().WaitAsync(_stop.Token);
+                }
+
+                foreach (var timers in elements.Timers)
+                {
+                    if (_client.Route(timers.InstructionId) is { } queue) await queue.AddAsync(InboundQueue.Of(timers));
+                }
+            }
+
+            _client.Fail(new IOException("The runner closed it."));
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+        }
+        catch (Exception e)
+        {
+            _client.Fail(e); // every bundle that uses the stream fails with it
+        }
+    }
+}
