@@ -11,7 +11,7 @@ internal sealed class InteropService : Interop.InteropBase
 
     public int Running => Volatile.Read(ref _running);
 
-    /// <summary>Completes when a call that hangs was cancelled.</summary>
+    /// <summary>Completes when a call that hangs, or a chat, was cancelled.</summary>
     public TaskCompletionSource Cancelled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public override async Task<Reply> Unary(Ask request, ServerCallContext context)
@@ -52,6 +52,11 @@ internal sealed class InteropService : Interop.InteropBase
                 await ObeyAsync(ask, context);
                 await responseStream.WriteAsync(ReplyTo(ask, i++));
             }
+        }
+        catch (OperationCanceledException)
+        {
+            Cancelled.TrySetResult();
+            throw;
         }
         finally
         {

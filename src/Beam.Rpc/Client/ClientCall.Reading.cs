@@ -49,8 +49,15 @@ internal sealed partial class ClientCall<TRequest, TResponse> : IAsyncStreamRead
             throw Fail(ResponseStatus.OfException(e, _invoker.Target));
         }
         await EndReadingAsync(reader).ConfigureAwait(false);
-        var trailers = _response.Result!.TrailingHeaders;
-        Finish(ResponseStatus.OfTrailers(trailers), HeaderMetadata.FromHeaders(trailers));
+        var trailers = (await _response.ConfigureAwait(false))!.TrailingHeaders;
+        try
+        {
+            Finish(ResponseStatus.OfTrailers(trailers), HeaderMetadata.FromHeaders(trailers));
+        }
+        catch (RpcException e)
+        {
+            throw Fail(e.Status);
+        }
         return EndOfStream();
     }
 
