@@ -1,0 +1,49 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
+
+namespace Beam.ML.Vllm.Kernels;
+
+/// <summary>
+/// What the layers compute with, on one instruction set and one pool of threads. Every operation treats each row by itself and in a fixed
+/// order: a row's result depends neither on the other rows, nor on how many there are, nor on the number of threads.
+/// </summary>
+internal abstract class CpuKernels(WorkerPool pool) : IDisposable
+{
+    /// <summary>Below this many scalar operations, waking other threads costs more than it saves.</summary>
+    protected const long WorthSharing = 1 << 16;
+
+    public static CpuKernels Create(InstructionSet set, WorkerPool pool) => set switch
+    {
+        InstructionSet.Avx512 => new SimdKernels<Avx512Simd, Vector512<float>>(pool),
+        InstructionSet.Avx2 => new SimdKernels<Avx2Simd, Vector256<float>>(pool),
+        _ => new SimdKernels<PortableSimd, Vector<float>>(pool),
+    };
+
+    public WorkerPool Pool => pool;
+
+    /// <summary>Columns in a panel of a <see cref="PackedMatrix"/> for these kernels.</summary>
+    public abstract int PanelWidth { get; }
+
+    /// <summary>y = x × weightsᵀ, or y += … with <paramref name="accumulate"/>. x is [rows, inputs], y is [rows, outputs].</summary>
+    public abstract void Multiply(Matrix x, PackedMatrix weights, Matrix y, bool accumulate = false);
+
+    /// <summary>y = x / √(mean(x²) + epsilon) × weight, row by row.</summary>
+    public abstract void RmsNorm(Matrix x, NativeBuffer<float> weight, float epsilon, Matrix y);
+
+    /// <summary>y = gelu(gate) × up with the tanh approximation; gateUp is [rows, 2 × columns of y], the gate first.</summary>
+    public abstract void GeluTanhAndMultiply(Matrix gateUp, Matrix y);
+
+    /// <summary>Rotates each head of x, [rows, heads × headSize], in place: the first half of the rotated part against the second.</summary>
+    public abstract void Rotate(Matrix x, int headSize, RotaryTable table, PagedBatch batch);
+
+    /// <summary>Writes the rows' keys and values, [rows, key-value heads × head size], to the blocks of their sequences.</summary>
+    public abstract void StoreKeysValues(Matrix keys, Matrix values, KvCacheLayer cache, PagedBatch batch);
+
+    /// <summary>Causal attention of each row over its sequence up to itself; queries and output are [rows, heads × head size].</summary>
+    public abstract void Attend(Matrix queries, KvCacheLayer cache, PagedBatch batch, float scale, Matrix output);
+
+    /// <summary>y[i] = row ids[i] of the table × scale.</summary>
+    public abstract void Gather(PackedMatrix table, int[] ids, float scale, Matrix y);
+
+    public abstract void Dispose();
+}

@@ -1,0 +1,264 @@
+using System.Runtime.CompilerServices;
+
+namespace Beam.ML.Vllm.Kernels;
+
+/// <summary>
+/// Attention over the paged cache. Four queries of one key-value head go together (heads that share it, or neighbouring rows), so that a
+/// key or value is loaded once for four. Scores, their sum and the weighted values follow the order of positions, whatever was computed
+/// before in which chunk.
+/// </summary>
+internal sealed unsafe partial class SimdKernels<TSimd, TVec>
+{
+    private const int QueriesTogether = 4;
+
+    private NativeBuffer<float>? _scores;
+
+    public override void StoreKeysValues(Matrix keys, Matrix values, KvCacheLayer cache, PagedBatch batch)
+    {
+        var work = new StoreWork { Keys = keys, Values = values, Cache = cache, Batch = batch };
+        Pool.Run(ref work, (long)keys.Rows * keys.Columns > WorthSharing / 4);
+    }
+
+    public override void Attend(Matrix queries, KvCacheLayer cache, PagedBatch batch, float scale, Matrix output)
+    {
+        var capacity = (batch.MaxContext + cache.BlockSize - 1) / cache.BlockSize * cache.BlockSize;
+        var work = new AttendWork
+        {
+            Queries = queries,
+            Cache = cache,
+            Batch = batch,
+            Scale = scale,
+            Output = output,
+            Scores = AtLeast(ref _scores, (long)Pool.Parts * QueriesTogether * capacity).Pointer,
+            Capacity = capacity,
+        };
+        long operations = 0;
+        foreach (var slice in batch.Slices) operations += (long)slice.Rows * (slice.FirstPosition + slice.Rows) * queries.Columns;
+        Pool.Run(ref work, operations > WorthSharing);
+    }
+
+    private struct StoreWork : IParallelWork
+    {
+        public Matrix Keys;
+        public Matrix Values;
+        public KvCacheLayer Cache;
+        public PagedBatch Batch;
+
+        public readonly void Run(int part, int parts)
+        {
+            var (from, to) = Share(Keys.Rows, part, parts);
+            foreach (var slice in Batch.Slices)
+            {
+                for (var row = Math.Max(from, slice.FirstRow); row < Math.Min(to, slice.FirstRow + slice.Rows); row++)
+                {
+                    var position = slice.FirstPosition + row - slice.FirstRow;
+                    var block = Batch.BlockTables[slice.FirstBlock + (position / Cache.BlockSize)];
+                    for (var head = 0; head < Cache.Heads; head++) Store(block, head, position % Cache.BlockSize, row);
+                }
+            }
+        }
+
+        private readonly void Store(int block, int head, int slot, int row)
+        {
+            int size = Cache.HeadSize, stride = Cache.BlockSize, valueStart = slot * Cache.PaddedHeadSize;
+            float* key = Keys.Row(row) + ((long)head * size), value = Values.Row(row) + ((long)head * size);
+            if (Cache.Format == KvCacheFormat.BFloat16)
+            {
+                ushort* k = (ushort*)Cache.Keys(block, head) + slot, v = (ushort*)Cache.Values(block, head) + valueStart;
+                for (var d = 0; d < size; d++)
+                {
+                    k[(long)d * stride] = BFloat16Bits.FromSingle(key[d]);
+                    v[d] = BFloat16Bits.FromSingle(value[d]);
+                }
+            }
+            else
+            {
+                float* k = (float*)Cache.Keys(block, head) + slot, v = (float*)Cache.Values(block, head) + valueStart;
+                for (var d = 0; d < size; d++)
+                {
+                    k[(long)d * stride] = key[d];
+                    v[d] = value[d];
+                }
+            }
+        }
+    }
+
+    /// <summary>Elements of the cache as vectors of floats.</summary>
+    private interface ICacheFormat
+    {
+        static abstract int ElementBytes { get; }
+
+        static abstract TVec Load(byte* source);
+    }
+
+    private readonly struct Float32Cache : ICacheFormat
+    {
+        public static int ElementBytes => 4;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVec Load(byte* source) => TSimd.Load((float*)source);
+    }
+
+    private readonly struct BFloat16Cache : ICacheFormat
+    {
+        public static int ElementBytes => 2;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVec Load(byte* source) => TSimd.LoadBFloat16((ushort*)source);
+    }
+
+    private struct AttendWork : IParallelWork
+    {
+        public Matrix Queries;
+        public KvCacheLayer Cache;
+        public PagedBatch Batch;
+        public float Scale;
+        public Matrix Output;
+        public float* Scores;
+        public int Capacity;
+        private int _next;
+
+        /// <summary>Threads take the next group of queries as they come free: contexts differ in length, and groups are independent.</summary>
+        public void Run(int part, int parts)
+        {
+            var scores = Scores + ((long)part * QueriesTogether * Capacity);
+            int sharing = Queries.Columns / Cache.HeadSize / Cache.Heads, slice = 0, before = 0;
+            var item = Interlocked.Increment(ref _next) - 1;
+            while (slice < Batch.Slices.Count)
+            {
+                var groups = ((Batch.Slices[slice].Rows * sharing) + QueriesTogether - 1) / QueriesTogether;
+                if (item - before >= groups * Cache.Heads)
+                {
+                    before += groups * Cache.Heads;
+                    slice++;
+                    continue;
+                }
+
+                var (head, group) = Math.DivRem(item - before, groups);
+                if (Cache.Format == KvCacheFormat.BFloat16) Attend<BFloat16Cache>(Batch.Slices[slice], head, group, sharing, scores);
+                else Attend<Float32Cache>(Batch.Slices[slice], head, group, sharing, scores);
+                item = Interlocked.Increment(ref _next) - 1;
+            }
+        }
+
+        private readonly void Attend<TCache>(SequenceSlice slice, int head, int group, int sharing, float* scores)
+            where TCache : struct, ICacheFormat
+        {
+            // Query number i of the slice is head i mod sharing of row i / sharing; a group that is not full repeats its last query.
+            var queries = stackalloc float*[QueriesTogether];
+            var outputs = stackalloc float*[QueriesTogether];
+            var lengths = stackalloc int[QueriesTogether];
+            var sums = stackalloc float[QueriesTogether];
+            var count = Math.Min(QueriesTogether, (slice.Rows * sharing) - (group * QueriesTogether));
+            for (var i = 0; i < QueriesTogether; i++)
+            {
+                var (row, shared) = Math.DivRem((group * QueriesTogether) + Math.Min(i, count - 1), sharing);
+                var column = ((head * sharing) + shared) * Cache.HeadSize;
+                queries[i] = Queries.Row(slice.FirstRow + row) + column;
+                outputs[i] = Output.Row(slice.FirstRow + row) + column;
+                lengths[i] = slice.FirstPosition + row + 1;
+            }
+
+            fixed (int* blocks = &Batch.BlockTables[slice.FirstBlock])
+            {
+                var length = lengths[QueriesTogether - 1];
+                Score<TCache>(queries, blocks, head, length, scores);
+                for (var i = 0; i < QueriesTogether; i++) sums[i] = Softmax(scores + ((long)i * Capacity), lengths[i], length, Scale);
+                Weigh<TCache>(scores, blocks, head, length, sums, outputs, count);
+            }
+        }
+
+        /// <summary>scores[i, position] = query i · key, for whole vectors of positions up to <paramref name="length"/>.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void Score<TCache>(float** queries, int* blocks, int head, int length, float* scores)
+            where TCache : struct, ICacheFormat
+        {
+            float* q0 = queries[0], q1 = queries[1], q2 = queries[2], q3 = queries[3];
+            int blockSize = Cache.BlockSize, size = Cache.HeadSize, stride = blockSize * TCache.ElementBytes;
+            for (var position = 0; position < length; position += TSimd.Width)
+            {
+                var (block, slot) = Math.DivRem(position, blockSize);
+                var key = Cache.Keys(blocks[block], head) + (slot * TCache.ElementBytes);
+                TVec s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
+                for (var d = 0; d < size; d++, key += stride)
+                {
+                    var k = TCache.Load(key);
+                    s0 = TSimd.Fma(TSimd.Broadcast(q0[d]), k, s0);
+                    s1 = TSimd.Fma(TSimd.Broadcast(q1[d]), k, s1);
+                    s2 = TSimd.Fma(TSimd.Broadcast(q2[d]), k, s2);
+                    s3 = TSimd.Fma(TSimd.Broadcast(q3[d]), k, s3);
+                }
+
+                var to = scores + position;
+                TSimd.Store(to, s0);
+                TSimd.Store(to + Capacity, s1);
+                TSimd.Store(to + (2L * Capacity), s2);
+                TSimd.Store(to + (3L * Capacity), s3);
+            }
+        }
+
+        /// <summary>Exponentials of the first scores, zero from there to <paramref name="padded"/>; returns their sum.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static float Softmax(float* scores, int length, int padded, float scale)
+        {
+            var max = float.NegativeInfinity;
+            var whole = length - (length % TSimd.Width);
+            var maxima = TSimd.Broadcast(max);
+            for (var i = 0; i < whole; i += TSimd.Width) maxima = TSimd.Max(TSimd.Load(scores + i), maxima);
+            max = TSimd.MaxLane(maxima);
+            for (var i = whole; i < length; i++) max = MathF.Max(max, scores[i]);
+
+            TVec factor = TSimd.Broadcast(scale), shift = TSimd.Broadcast(max * scale), sums = TSimd.Zero;
+            for (var i = length; i < padded; i++) scores[i] = 0;
+            for (var i = 0; i < length; i += TSimd.Width)
+            {
+                var left = length - i;
+                var e = TSimd.Exp(TSimd.Sub(TSimd.Mul(Partial<TSimd, TVec>.Load(scores + i, left), factor), shift));
+                Partial<TSimd, TVec>.Store(scores + i, e, left);
+                sums = TSimd.Add(sums, Partial<TSimd, TVec>.Load(scores + i, left));
+            }
+
+            return TSimd.Sum(sums);
+        }
+
+        /// <summary>output i = Σ over positions of weight × value, divided by the sum of the weights.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void Weigh<TCache>(float* scores, int* blocks, int head, int length, float* sums, float** outputs, int count)
+            where TCache : struct, ICacheFormat
+        {
+            int blockSize = Cache.BlockSize, size = Cache.HeadSize, stride = Cache.PaddedHeadSize * TCache.ElementBytes;
+            float* w0 = scores, w1 = w0 + Capacity, w2 = w1 + Capacity, w3 = w2 + Capacity;
+            for (var d = 0; d < size; d += 2 * TSimd.Width)
+            {
+                TVec a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
+                TVec b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
+                for (int position = 0, block = 0; position < length; block++)
+                {
+                    var value = Cache.Values(blocks[block], head) + (d * TCache.ElementBytes);
+                    var end = Math.Min(position + blockSize, length);
+                    for (; position < end; position++, value += stride)
+                    {
+                        TVec v = TCache.Load(value), u = TCache.Load(value + (TSimd.Width * TCache.ElementBytes)), w;
+                        w = TSimd.Broadcast(w0[position]); a0 = TSimd.Fma(w, v, a0); b0 = TSimd.Fma(w, u, b0);
+                        w = TSimd.Broadcast(w1[position]); a1 = TSimd.Fma(w, v, a1); b1 = TSimd.Fma(w, u, b1);
+                        w = TSimd.Broadcast(w2[position]); a2 = TSimd.Fma(w, v, a2); b2 = TSimd.Fma(w, u, b2);
+                        w = TSimd.Broadcast(w3[position]); a3 = TSimd.Fma(w, v, a3); b3 = TSimd.Fma(w, u, b3);
+                    }
+                }
+
+                StorePair(outputs[0] + d, a0, b0, 1 / sums[0], size - d);
+                if (count > 1) StorePair(outputs[1] + d, a1, b1, 1 / sums[1], size - d);
+                if (count > 2) StorePair(outputs[2] + d, a2, b2, 1 / sums[2], size - d);
+                if (count > 3) StorePair(outputs[3] + d, a3, b3, 1 / sums[3], size - d);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void StorePair(float* target, TVec low, TVec high, float factor, int columns)
+        {
+            var scale = TSimd.Broadcast(factor);
+            Partial<TSimd, TVec>.Store(target, TSimd.Mul(low, scale), columns);
+            if (columns > TSimd.Width) Partial<TSimd, TVec>.Store(target + TSimd.Width, TSimd.Mul(high, scale), columns - TSimd.Width);
+        }
+    }
+}
