@@ -1,0 +1,88 @@
+using System.Text.Json;
+
+namespace Beam.ML.Vllm.Weights;
+
+/// <summary>The tensors of a checkpoint folder, in one safetensors file or in the shards that an index lists.</summary>
+internal sealed class Checkpoint : IDisposable
+{
+    private readonly List<SafetensorsFile> _files = [];
+    private readonly Dictionary<string, TensorView> _tensors = new(StringComparer.Ordinal);
+
+    private Checkpoint(string folder) => Folder = folder;
+
+    public string Folder { get; }
+
+    public static Checkpoint Open(string folder)
+    {
+        var checkpoint = new Checkpoint(folder);
+        try
+        {
+            foreach (var path in Shards(folder))
+            {
+                var file = SafetensorsFile.Open(path);
+                checkpoint._files.Add(file);
+                foreach (var (name, tensor) in file.Tensors)
+                {
+                    if (!checkpoint._tensors.TryAdd(name, tensor))
+                        throw new ModelLoadException($"'{path}': tensor '{name}' is also in '{checkpoint._tensors[name].File}'; remove the file that does not belong to the model.");
+                }
+            }
+
+            return checkpoint;
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    public bool Contains(string name) => _tensors.ContainsKey(name);
+
+    public TensorView Get(string name) =>
+        _tensors.TryGetValue(name, out var tensor)
+            ? tensor
+            : throw new ModelLoadException($"'{Folder}': no *.safetensors file has the tensor '{name}' in F32, F16 or BF16; the checkpoint is incomplete or of another architecture.");
+
+    public void Dispose()
+    {
+        foreach (var file in _files) file.Dispose();
+        _files.Clear();
+        _tensors.Clear();
+    }
+
+    private static IEnumerable<string> Shards(string folder)
+    {
+        var single = Path.Combine(folder, "model.safetensors");
+        var index = Path.Combine(folder, "model.safetensors.index.json");
+        if (File.Exists(index)) return IndexedShards(folder, index);
+        if (File.Exists(single)) return [single];
+        var found = Directory.GetFiles(folder, "*.safetensors").Where(f => !Path.GetFileName(f).StartsWith("adapter", StringComparison.Ordinal)).ToArray();
+        return found.Length == 1
+            ? found
+            : throw new ModelLoadException($"'{folder}' has no model.safetensors and no model.safetensors.index.json; download the checkpoint in safetensors format.");
+    }
+
+    private static IEnumerable<string> IndexedShards(string folder, string index)
+    {
+        using var json = JsonFile.Read(index);
+        if (!json.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+            throw new ModelLoadException($"'{index}' has no weight_map; download it again.");
+        var names = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (var entry in map.EnumerateObject())
+        {
+            var name = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : "";
+            if (name.Length == 0 || name != Path.GetFileName(name) || name is "." or "..")
+                throw new ModelLoadException($"'{index}' puts tensor '{entry.Name}' in '{entry.Value}', which is not a file name; download it again.");
+            names.Add(name);
+        }
+
+        foreach (var name in names)
+        {
+            if (!File.Exists(Path.Combine(folder, name)))
+                throw new ModelLoadException($"'{folder}' lacks '{name}', which its index lists; download it.");
+        }
+
+        return names.Select(name => Path.Combine(folder, name));
+    }
+}

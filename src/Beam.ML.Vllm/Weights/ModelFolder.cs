@@ -1,0 +1,54 @@
+namespace Beam.ML.Vllm.Weights;
+
+/// <summary>Finds the folder that a model name means: a path, or a hub id in the local Hugging Face cache.</summary>
+internal static class ModelFolder
+{
+    /// <param name="model">A folder, or a hub id such as <c>google/gemma-2b-it</c>.</param>
+    /// <param name="environment">Reads an environment variable; the caller decides whose environment.</param>
+    public static string Resolve(string model, Func<string, string?> environment)
+    {
+        if (string.IsNullOrWhiteSpace(model)) throw new ModelLoadException("No model was named; give a folder or a Hugging Face hub id.");
+        if (Directory.Exists(model)) return Path.GetFullPath(model);
+        if (File.Exists(model)) throw new ModelLoadException($"'{model}' is a file; name the checkpoint folder that it is in.");
+
+        var cache = HubCache(environment);
+        if (IsHubId(model))
+        {
+            var repository = Path.Combine(cache, "models--" + model.Replace("/", "--", StringComparison.Ordinal));
+            if (Snapshot(repository) is { } snapshot) return snapshot;
+        }
+
+        var hint = IsHubId(model) ? $"run `hf download {model}`, or name a folder" : "name an existing folder or a hub id such as google/gemma-2b-it";
+        throw new ModelLoadException($"Model '{model}' was not found: there is no folder '{Path.GetFullPath(model)}' and no such model in the Hugging Face cache '{cache}'; {hint}.");
+    }
+
+    private static string HubCache(Func<string, string?> environment)
+    {
+        if (environment("HF_HUB_CACHE") is { Length: > 0 } hub) return hub;
+        if (environment("HF_HOME") is { Length: > 0 } home) return Path.Combine(home, "hub");
+        var cache = environment("XDG_CACHE_HOME") is { Length: > 0 } xdg
+            ? xdg
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return Path.Combine(cache, "huggingface", "hub");
+    }
+
+    private static bool IsHubId(string model) =>
+        model.Split('/') is [_] or [_, _] && !model.Contains("..", StringComparison.Ordinal) &&
+        model.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '-' or '_' or '.') && model.Split('/').All(part => part.Length > 0 && part[0] != '.');
+
+    /// <summary>The commit that refs/main names, or the newest snapshot.</summary>
+    private static string? Snapshot(string repository)
+    {
+        var snapshots = Path.Combine(repository, "snapshots");
+        if (!Directory.Exists(snapshots)) return null;
+        var reference = Path.Combine(repository, "refs", "main");
+        if (File.Exists(reference))
+        {
+            var commit = File.ReadAllText(reference).Trim();
+            var named = Path.Combine(snapshots, commit);
+            if (commit.Length > 0 && commit.All(char.IsAsciiLetterOrDigit) && Directory.Exists(named)) return named;
+        }
+
+        return new DirectoryInfo(snapshots).EnumerateDirectories().OrderByDescending(d => d.LastWriteTimeUtc).FirstOrDefault()?.FullName;
+    }
+}

@@ -1,0 +1,64 @@
+using Beam.ML.Vllm.Kernels;
+
+namespace Beam.ML.Vllm.Weights;
+
+/// <summary>The number formats of checkpoints that are read.</summary>
+internal enum TensorType
+{
+    Float32,
+    Float16,
+    BFloat16,
+}
+
+/// <summary>A tensor in a mapped file; valid while the file is open. Rows are its first dimension, all others count as columns.</summary>
+internal sealed unsafe class TensorView(string name, string file, TensorType type, long[] shape, byte* data)
+{
+    public string Name => name;
+
+    public string File => file;
+
+    public TensorType Type => type;
+
+    public IReadOnlyList<long> Shape => shape;
+
+    public int Rows { get; } = checked((int)(shape.Length == 0 ? 1 : shape[0]));
+
+    public int Columns { get; } = checked((int)shape.Skip(1).Aggregate(1L, (a, b) => a * b));
+
+    /// <summary>Throws unless the tensor has exactly this shape.</summary>
+    public TensorView Require(params ReadOnlySpan<long> expected) =>
+        expected.SequenceEqual(shape)
+            ? this
+            : throw new ModelLoadException(
+                $"'{file}': tensor '{name}' has shape [{string.Join(", ", shape)}] where config.json makes it [{string.Join(", ", expected.ToArray())}]; " +
+                "the weights and config.json are not of one model, download both again.");
+
+    /// <summary>Converts one row to floats, which is exact for every type.</summary>
+    public void ReadRow(int row, Span<float> target)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows);
+        var start = (long)row * Columns;
+        switch (type)
+        {
+            case TensorType.Float32:
+                new ReadOnlySpan<float>((float*)data + start, Columns).CopyTo(target);
+                break;
+            case TensorType.BFloat16:
+                var bits = new ReadOnlySpan<ushort>((ushort*)data + start, Columns);
+                for (var i = 0; i < bits.Length; i++) target[i] = BFloat16Bits.ToSingle(bits[i]);
+                break;
+            default:
+                var halves = new ReadOnlySpan<Half>((Half*)data + start, Columns);
+                for (var i = 0; i < halves.Length; i++) target[i] = (float)halves[i];
+                break;
+        }
+    }
+
+    /// <summary>All of a small tensor.</summary>
+    public float[] ToArray()
+    {
+        var all = new float[checked(Rows * Columns)];
+        for (var row = 0; row < Rows; row++) ReadRow(row, all.AsSpan(row * Columns, Columns));
+        return all;
+    }
+}
