@@ -1,0 +1,169 @@
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>
+/// Owns the blocks of the KV cache: which are free, how many sequences hold each, and which hold a known prefix. A free block keeps its
+/// contents, and can be found by its hash, until it is given out again; the one that was freed longest ago goes first.
+/// </summary>
+internal sealed class BlockManager
+{
+    private readonly Block[] _blocks;
+    private readonly Dictionary<BlockHash, int> _cached = [];
+    private readonly bool _enablePrefixCaching;
+
+    public BlockManager(int blocks, int blockSize, bool enablePrefixCaching)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(blocks, 1);
+        BlockSize = blockSize;
+        _enablePrefixCaching = enablePrefixCaching;
+
+        // The last entry is the head of the list of free blocks, which is a ring.
+        _blocks = new Block[blocks + 1];
+        _blocks[blocks] = new Block { Next = blocks, Previous = blocks };
+        for (var i = 0; i < blocks; i++) PushFree(i);
+    }
+
+    public int BlockSize { get; }
+
+    public int TotalBlocks => _blocks.Length - 1;
+
+    public int FreeBlocks { get; private set; }
+
+    /// <summary>Tokens looked up in, and found in, the prefix cache.</summary>
+    public long PrefixQueries { get; private set; }
+
+    public long PrefixHits { get; private set; }
+
+    private int Head => _blocks.Length - 1;
+
+    /// <summary>
+    /// Gives a sequence without blocks those that hold its beginning, as far as the cache knows it; at least one token is left to compute,
+    /// since only a computed token has logits. Returns the tokens found.
+    /// </summary>
+    public int AttachPrefix(Sequence sequence)
+    {
+        if (sequence.BlockTable.Count != 0) throw new InvalidOperationException($"Request {sequence.RequestId} holds blocks already.");
+        if (!_enablePrefixCaching) return 0;
+        PrefixQueries += sequence.Length;
+        var blocks = (sequence.Length - 1) / BlockSize;
+        for (var i = 0; i < blocks && _cached.TryGetValue(HashOf(sequence, i), out var block); i++)
+        {
+            if (_blocks[block].References++ == 0) Unlink(block);
+            sequence.BlockTable.Add(block);
+        }
+
+        var found = sequence.BlockTable.Count * BlockSize;
+        PrefixHits += found;
+        return found;
+    }
+
+    /// <summary>Makes room for a sequence's first tokens; all or nothing. Returns whether there were blocks enough.</summary>
+    public bool TryGrow(Sequence sequence, int tokens)
+    {
+        var needed = ((tokens + BlockSize - 1) / BlockSize) - sequence.BlockTable.Count;
+        if (needed > FreeBlocks) return false;
+        for (; needed > 0; needed--)
+        {
+            var block = _blocks[Head].Next;
+            Unlink(block);
+            Forget(block);
+            _blocks[block].References = 1;
+            sequence.BlockTable.Add(block);
+        }
+
+        return true;
+    }
+
+    /// <summary>Makes the full blocks among a sequence's first tokens known to later sequences. They must be computed by the end of the step.</summary>
+    public void Publish(Sequence sequence, int from, int to)
+    {
+        if (!_enablePrefixCaching) return;
+        for (var i = from / BlockSize; i < to / BlockSize; i++)
+        {
+            ref var block = ref _blocks[sequence.BlockTable[i]];
+            var hash = HashOf(sequence, i);
+            if (block.Hash is null && _cached.TryAdd(hash, sequence.BlockTable[i])) block.Hash = hash;
+        }
+    }
+
+    /// <summary>Takes a sequence's blocks back, the last one first: the ends of prefixes are of use to fewer than their beginnings.</summary>
+    public void Free(Sequence sequence)
+    {
+        for (var i = sequence.BlockTable.Count - 1; i >= 0; i--)
+        {
+            var block = sequence.BlockTable[i];
+            if (_blocks[block].References <= 0) throw new InvalidOperationException($"Block {block} is freed twice.");
+            if (--_blocks[block].References == 0) PushFree(block);
+        }
+
+        sequence.BlockTable.Clear();
+    }
+
+    /// <summary>Throws if a block is lost, or held and free at once, or counted wrongly, given all sequences that hold blocks.</summary>
+    internal void CheckInvariants(IEnumerable<Sequence> holders)
+    {
+        var references = new int[TotalBlocks];
+        foreach (var block in holders.SelectMany(s => s.BlockTable)) references[block]++;
+        var free = new bool[TotalBlocks];
+        var count = 0;
+        for (var i = _blocks[Head].Next; i != Head; i = _blocks[i].Next)
+        {
+            if (free[i]) throw new InvalidOperationException($"Block {i} is in the free list twice.");
+            free[i] = true;
+            count++;
+        }
+
+        if (count != FreeBlocks) throw new InvalidOperationException($"The free list has {count} blocks, the count says {FreeBlocks}.");
+        for (var i = 0; i < TotalBlocks; i++)
+        {
+            if (references[i] != _blocks[i].References)
+                throw new InvalidOperationException($"Block {i} is held {references[i]} times, its count says {_blocks[i].References}.");
+            if (free[i] != (references[i] == 0)) throw new InvalidOperationException($"Block {i} is {(free[i] ? "free and held" : "lost")}.");
+        }
+
+        foreach (var (hash, block) in _cached)
+        {
+            if (_blocks[block].Hash != hash) throw new InvalidOperationException($"Block {block} is cached under a hash that is not its own.");
+        }
+    }
+
+    private BlockHash HashOf(Sequence sequence, int index)
+    {
+        for (var i = sequence.BlockHashes.Count; i <= index; i++)
+        {
+            var parent = i == 0 ? default : sequence.BlockHashes[i - 1];
+            sequence.BlockHashes.Add(BlockHash.Chain(parent, sequence.Tokens.Slice(i * BlockSize, BlockSize)));
+        }
+
+        return sequence.BlockHashes[index];
+    }
+
+    private void Forget(int block)
+    {
+        if (_blocks[block].Hash is { } hash) _cached.Remove(hash);
+        _blocks[block].Hash = null;
+    }
+
+    private void PushFree(int block)
+    {
+        var last = _blocks[Head].Previous;
+        (_blocks[block].Previous, _blocks[block].Next) = (last, Head);
+        _blocks[last].Next = block;
+        _blocks[Head].Previous = block;
+        FreeBlocks++;
+    }
+
+    private void Unlink(int block)
+    {
+        _blocks[_blocks[block].Previous].Next = _blocks[block].Next;
+        _blocks[_blocks[block].Next].Previous = _blocks[block].Previous;
+        FreeBlocks--;
+    }
+
+    private struct Block
+    {
+        public int References;
+        public int Previous;
+        public int Next;
+        public BlockHash? Hash;
+    }
+}

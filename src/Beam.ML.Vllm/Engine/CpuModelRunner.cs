@@ -1,0 +1,144 @@
+using System.Runtime.InteropServices;
+using Beam.ML.Vllm.Kernels;
+using Beam.ML.Vllm.Models;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Weights;
+
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>Runs a model on this machine's processors.</summary>
+internal sealed class CpuModelRunner : IModelRunner
+{
+    private readonly WorkerPool _pool;
+    private readonly CpuKernels _kernels;
+    private readonly Workspace _workspace = new();
+    private readonly DecoderModel _model;
+    private readonly KvCache _cache;
+    private readonly PagedBatch _batch = new();
+    private readonly ForwardContext _context;
+    private readonly Sampler _sampler = new();
+    private readonly List<int> _logitRows = [];
+    private readonly List<int> _sampling = [];
+
+    public CpuModelRunner(EngineOptions options, ModelConfig config, string folder, InstructionSet? instructionSet = null)
+    {
+        _pool = new WorkerPool(options.NumThreads ?? Environment.ProcessorCount);
+        try
+        {
+            _kernels = CpuKernels.Create(instructionSet ?? InstructionSets.Best, _pool);
+            var wanted = options.MaxModelLength ?? config.MaxPositions;
+            _model = Load(options, config, folder, wanted);
+            var format = CacheFormat(options.Dtype, config.Type);
+            var plan = KvCachePlan.Make(options, wanted, KvCache.BytesPerBlock(_model.KvShapes, options.BlockSize, format));
+            MaxModelLength = plan.MaxModelLength;
+            _cache = new KvCache(_model.KvShapes, plan.Blocks, options.BlockSize, format);
+            _context = new ForwardContext(_kernels, _workspace, _cache, _batch);
+        }
+        catch
+        {
+            _cache?.Dispose();
+            _model?.Dispose();
+            _kernels?.Dispose();
+            _pool.Dispose();
+            throw;
+        }
+    }
+
+    public int VocabularySize => _model.VocabularySize;
+
+    public int Blocks => _cache.Blocks;
+
+    public int MaxModelLength { get; }
+
+    public void Execute(SchedulerOutput step, Span<int> next)
+    {
+        var logits = Forward(step);
+        var sample = new SampleWork { Runner = this, Step = step, Logits = logits };
+        var nextTokens = next;
+        unsafe
+        {
+            fixed (int* target = &MemoryMarshal.GetReference(nextTokens))
+            {
+                sample.Next = target;
+                _pool.Run(ref sample, _sampling.Count > 1 && (long)_sampling.Count * VocabularySize > 1 << 14);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _pool.Dispose();
+        _cache.Dispose();
+        _model.Dispose();
+        _kernels.Dispose();
+        _workspace.Dispose();
+    }
+
+    /// <summary>The logits of the entries that sample, in their order.</summary>
+    internal Matrix Forward(SchedulerOutput step, bool allLogits = false)
+    {
+        _batch.Clear();
+        _logitRows.Clear();
+        _sampling.Clear();
+        var scheduled = CollectionsMarshal.AsSpan(step.Scheduled);
+        for (var i = 0; i < scheduled.Length; i++)
+        {
+            ref readonly var entry = ref scheduled[i];
+            var sequence = entry.Sequence;
+            if (allLogits)
+            {
+                for (var row = 0; row < entry.Tokens; row++) _logitRows.Add(_batch.Rows + row);
+            }
+            else if (entry.Samples)
+            {
+                _logitRows.Add(_batch.Rows + entry.Tokens - 1);
+                _sampling.Add(i);
+            }
+
+            _batch.Add(sequence.Tokens.Slice(entry.FirstToken, entry.Tokens), entry.FirstToken, CollectionsMarshal.AsSpan(sequence.BlockTable));
+        }
+
+        return _model.Forward(_context, CollectionsMarshal.AsSpan(_logitRows));
+    }
+
+    private DecoderModel Load(EngineOptions options, ModelConfig config, string folder, int maxModelLength)
+    {
+        var build = ModelRegistry.Find(config);
+        using var checkpoint = Checkpoint.Open(folder);
+        using var factory = new LayerFactory(config, checkpoint, _kernels, options.Dtype == ModelDtype.BFloat16, maxModelLength);
+        return build(factory);
+    }
+
+    private static KvCacheFormat CacheFormat(ModelDtype dtype, TensorType? stored) => dtype switch
+    {
+        ModelDtype.BFloat16 => KvCacheFormat.BFloat16,
+        ModelDtype.Float32 => KvCacheFormat.Float32,
+        _ => stored == TensorType.BFloat16 ? KvCacheFormat.BFloat16 : KvCacheFormat.Float32,
+    };
+
+    /// <summary>Each request samples from its own logits with its own state: the threads share nothing.</summary>
+    private unsafe struct SampleWork : IParallelWork
+    {
+        public CpuModelRunner Runner;
+        public SchedulerOutput Step;
+        public Matrix Logits;
+        public int* Next;
+
+        public readonly void Run(int part, int parts)
+        {
+            for (var i = part; i < Runner._sampling.Count; i += parts)
+            {
+                var entry = Runner._sampling[i];
+                var sequence = Step.Scheduled[entry].Sequence;
+                try
+                {
+                    Next[entry] = Runner._sampler.Sample(Logits.RowSpan(i), sequence.Parameters, sequence.SamplerState);
+                }
+                catch (ArgumentException e)
+                {
+                    sequence.Finish(FinishReason.Error, failure: new InvalidRequestException($"Request {sequence.RequestId}: {e.Message}", e));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>The engine without its thread: requests are added, steps are taken, each one schedule → execute → postprocess.</summary>
+internal sealed class EngineCore : IDisposable
+{
+    private readonly IModelRunner _runner;
+    private readonly BlockManager _blocks;
+    private readonly Scheduler _scheduler;
+    private readonly OutputProcessor _outputs;
+    private readonly int[] _next;
+    private long _steps;
+    private long _computedTokens;
+    private long _batchSizes;
+
+    public EngineCore(IModelRunner runner, EngineOptions options, EosTokens eos)
+    {
+        _runner = runner;
+        _blocks = new BlockManager(runner.Blocks, options.BlockSize, options.EnablePrefixCaching);
+        _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy);
+        _outputs = new OutputProcessor(eos, runner.MaxModelLength);
+        _next = new int[options.MaxNumSequences];
+    }
+
+    public bool HasUnfinished => _scheduler.HasUnfinished;
+
+    public int WaitingRequests => _scheduler.Waiting.Count;
+
+    /// <summary>Requests whose last output has not been handed out.</summary>
+    public int LiveRequests => _outputs.Live;
+
+    public BlockManager Blocks => _blocks;
+
+    public Scheduler Scheduler => _scheduler;
+
+    public void Add(Sequence sequence, OutputState output)
+    {
+        _outputs.Add(sequence, output);
+        _scheduler.Add(sequence);
+    }
+
+    public void Abort(Sequence sequence)
+    {
+        _outputs.Abort(sequence);
+        _scheduler.Remove(sequence);
+    }
+
+    /// <summary>Ends every request with an error.</summary>
+    public void FailAll(Exception failure) => _outputs.FailAll(failure);
+
+    /// <summary>One step; returns whether there was anything to do.</summary>
+    public bool Step()
+    {
+        var step = _scheduler.Schedule();
+        if (step.Scheduled.Count == 0) return false;
+        _runner.Execute(step, _next);
+        Postprocess(step);
+        return true;
+    }
+
+    /// <summary>Counts; read from any thread, they may be of neighbouring steps.</summary>
+    public EngineStats Stats() => new()
+    {
+        RunningRequests = _scheduler.Running.Count,
+        WaitingRequests = _scheduler.Waiting.Count,
+        KvCacheUsage = 1 - ((double)_blocks.FreeBlocks / _blocks.TotalBlocks),
+        KvCacheBlocks = _blocks.TotalBlocks,
+        PrefixCacheQueries = _blocks.PrefixQueries,
+        PrefixCacheHits = _blocks.PrefixHits,
+        Preemptions = _scheduler.Preemptions,
+        PromptTokens = _outputs.PromptTokens,
+        GenerationTokens = _outputs.GenerationTokens,
+        ComputedTokens = _computedTokens,
+        FinishedRequests = _outputs.FinishedRequests,
+        Steps = _steps,
+        MeanBatchSize = _steps == 0 ? 0 : (double)_batchSizes / _steps,
+    };
+
+    public void Dispose() => _runner.Dispose();
+
+    private void Postprocess(SchedulerOutput step)
+    {
+        _steps++;
+        _computedTokens += step.TotalTokens;
+        _batchSizes += step.Scheduled.Count;
+        for (var i = 0; i < step.Scheduled.Count; i++)
+        {
+            var scheduled = step.Scheduled[i];
+            _scheduler.Advance(scheduled);
+            if (scheduled.Samples && _outputs.Process(scheduled.Sequence, _next[i])) _scheduler.Remove(scheduled.Sequence);
+        }
+    }
+}

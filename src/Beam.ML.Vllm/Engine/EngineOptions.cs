@@ -1,0 +1,95 @@
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>The numbers that weights and cache are kept in; activations are always 32-bit floats.</summary>
+public enum ModelDtype
+{
+    /// <summary>As the checkpoint stores them: bfloat16 stays bfloat16; float16 widens to float32.</summary>
+    Auto,
+
+    /// <summary>Weights and cache in bfloat16, rounded where the checkpoint has more digits.</summary>
+    BFloat16,
+
+    /// <summary>Weights at the checkpoint's full precision, the cache in float32.</summary>
+    Float32,
+}
+
+/// <summary>In which order requests are served.</summary>
+public enum SchedulingPolicy
+{
+    /// <summary>First come, first served.</summary>
+    Fcfs,
+
+    /// <summary>The lowest priority value first, ties by arrival.</summary>
+    Priority,
+}
+
+/// <summary>How an engine is set up. Names and meanings are those of vLLM's engine arguments.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>A checkpoint folder, or a hub id that is in the local Hugging Face cache.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>The name that outputs and metrics give the model; the last part of <see cref="Model"/> by default.</summary>
+    public string? ServedModelName { get; init; }
+
+    /// <summary><c>dtype</c>.</summary>
+    public ModelDtype Dtype { get; init; }
+
+    /// <summary><c>max_model_len</c>: prompt and output together, in tokens. By default what the model was made for, or what the cache holds if that is less.</summary>
+    public int? MaxModelLength { get; init; }
+
+    /// <summary><c>max_num_seqs</c>: requests that run at a time.</summary>
+    public int MaxNumSequences { get; init; } = 64;
+
+    /// <summary>
+    /// <c>max_num_batched_tokens</c>: tokens computed in one step, prompts and decodes together. More makes long prompts cheaper, less
+    /// keeps the steps short that other requests' next tokens wait for.
+    /// </summary>
+    public int MaxNumBatchedTokens { get; init; } = 512;
+
+    /// <summary><c>block_size</c>: tokens in a block of the cache, a multiple of 16.</summary>
+    public int BlockSize { get; init; } = 16;
+
+    /// <summary><c>memory_utilization</c>: the part of the memory that is free after loading which the cache may take, in (0, 1].</summary>
+    public double MemoryUtilization { get; init; } = 0.5;
+
+    /// <summary><c>num_kv_blocks_override</c>: blocks in the cache, whatever the memory would allow.</summary>
+    public int? NumKvBlocks { get; init; }
+
+    /// <summary>Threads that compute; by default one for each processor.</summary>
+    public int? NumThreads { get; init; }
+
+    /// <summary><c>enable_prefix_caching</c>: reuse the cache of equal beginnings.</summary>
+    public bool EnablePrefixCaching { get; init; } = true;
+
+    /// <summary><c>scheduling_policy</c>.</summary>
+    public SchedulingPolicy SchedulingPolicy { get; init; }
+
+    /// <summary><c>seed</c>: where sampling without a seed of its own starts; null draws it anew each time.</summary>
+    public long? Seed { get; init; }
+
+    /// <summary><c>skip_tokenizer_init</c>: no tokenizer is loaded; prompts are token ids, outputs have no text.</summary>
+    public bool SkipTokenizerInit { get; init; }
+
+    /// <summary>Requests that may wait inside the engine; callers of more wait before they are let in.</summary>
+    public int MaxWaitingRequests { get; init; } = 4096;
+
+    /// <summary>Checks all values.</summary>
+    /// <exception cref="ArgumentException">A value is out of its range; the message names it, its range and what it was.</exception>
+    public void Validate()
+    {
+        Require(MaxModelLength is null or >= 2, $"max_model_len must be at least 2, got {MaxModelLength}.");
+        Require(MaxNumSequences is >= 1 and <= 65536, $"max_num_seqs must be in [1, 65536], got {MaxNumSequences}.");
+        Require(MaxNumBatchedTokens is >= 1 and <= 1 << 20, $"max_num_batched_tokens must be in [1, 1048576], got {MaxNumBatchedTokens}.");
+        Require(BlockSize is >= 16 and <= 4096 && BlockSize % 16 == 0, $"block_size must be a multiple of 16 up to 4096, got {BlockSize}.");
+        Require(MemoryUtilization is > 0 and <= 1, $"memory_utilization must be in (0, 1], got {MemoryUtilization}.");
+        Require(NumKvBlocks is null or >= 1, $"num_kv_blocks_override must be at least 1, got {NumKvBlocks}.");
+        Require(NumThreads is null or (>= 1 and <= 1024), $"num_threads must be in [1, 1024], got {NumThreads}.");
+        Require(MaxWaitingRequests >= 1, $"The number of waiting requests must be at least 1, got {MaxWaitingRequests}.");
+
+        static void Require(bool holds, string message)
+        {
+            if (!holds) throw new ArgumentException(message);
+        }
+    }
+}

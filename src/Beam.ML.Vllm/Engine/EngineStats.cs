@@ -1,0 +1,44 @@
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>The state of an engine at one moment, and its counts since the start.</summary>
+public sealed record EngineStats
+{
+    /// <summary><c>num_requests_running</c>.</summary>
+    public int RunningRequests { get; init; }
+
+    /// <summary><c>num_requests_waiting</c>.</summary>
+    public int WaitingRequests { get; init; }
+
+    /// <summary><c>kv_cache_usage_perc</c>: the part of the cache's blocks that requests hold, 0 to 1.</summary>
+    public double KvCacheUsage { get; init; }
+
+    /// <summary>Blocks in the cache.</summary>
+    public int KvCacheBlocks { get; init; }
+
+    /// <summary><c>prefix_cache_queries</c>: tokens looked up.</summary>
+    public long PrefixCacheQueries { get; init; }
+
+    /// <summary><c>prefix_cache_hits</c>: tokens found.</summary>
+    public long PrefixCacheHits { get; init; }
+
+    /// <summary><c>num_preemptions</c>.</summary>
+    public long Preemptions { get; init; }
+
+    /// <summary><c>prompt_tokens</c>: prompt tokens of requests that produced a first token.</summary>
+    public long PromptTokens { get; init; }
+
+    /// <summary><c>generation_tokens</c>.</summary>
+    public long GenerationTokens { get; init; }
+
+    /// <summary>Tokens computed, recomputed ones included and cached ones not.</summary>
+    public long ComputedTokens { get; init; }
+
+    /// <summary>Requests that have ended.</summary>
+    public long FinishedRequests { get; init; }
+
+    /// <summary>Steps taken.</summary>
+    public long Steps { get; init; }
+
+    /// <summary>Requests in a step, on average.</summary>
+    public double MeanBatchSize { get; init; }
+}

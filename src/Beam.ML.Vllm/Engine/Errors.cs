@@ -1,0 +1,41 @@
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>A request that cannot be served as it is: a prompt that is too long or empty, a token that does not exist, a wrong parameter. Others are not affected.</summary>
+public sealed class InvalidRequestException : ArgumentException
+{
+    /// <summary>An error without a message of its own.</summary>
+    public InvalidRequestException()
+    {
+    }
+
+    /// <param name="message">What is wrong and what would be right.</param>
+    public InvalidRequestException(string message) : base(message)
+    {
+    }
+
+    /// <param name="message">What is wrong and what would be right.</param>
+    /// <param name="innerException">What was found first.</param>
+    public InvalidRequestException(string message, Exception innerException) : base(message, innerException)
+    {
+    }
+}
+
+/// <summary>The engine has stopped, by an error of its own or because it was disposed of, and serves no request any more.</summary>
+public sealed class EngineDeadException : Exception
+{
+    /// <summary>An error without a message of its own.</summary>
+    public EngineDeadException()
+    {
+    }
+
+    /// <param name="message">Why the engine stopped.</param>
+    public EngineDeadException(string message) : base(message)
+    {
+    }
+
+    /// <param name="message">Why the engine stopped.</param>
+    /// <param name="innerException">The error that stopped it.</param>
+    public EngineDeadException(string message, Exception innerException) : base(message, innerException)
+    {
+    }
+}

@@ -1,0 +1,288 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tokenizers;
+using Beam.ML.Vllm.Weights;
+
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>
+/// A large language model that serves many requests at a time. Requests may come from any thread and join the batch at the next step;
+/// each gets its outputs as they are made. A request's greedy or seeded output does not depend on what else is being served.
+/// </summary>
+public sealed class LlmEngine : IDisposable, IAsyncDisposable
+{
+    private const int RequestChannelCapacity = 256;
+
+    private readonly EngineOptions _options;
+    private readonly EngineCore _core;
+    private readonly EosTokens _eos;
+    private readonly Thread _loop;
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentDictionary<string, Sequence> _live = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<Sequence> _aborts = new();
+    private readonly Channel<Request> _requests =
+        Channel.CreateBounded<Request>(new BoundedChannelOptions(RequestChannelCapacity) { SingleReader = true });
+
+    private long _requestCount;
+    private volatile bool _stopping;
+    private volatile Exception? _death;
+
+    /// <summary>Loads a model and starts the engine.</summary>
+    /// <exception cref="ModelLoadException">The model is not there, incomplete, damaged or of an unknown architecture.</exception>
+    /// <exception cref="TokenizerException">The model's tokenizer is missing or malformed.</exception>
+    /// <exception cref="ArgumentException">An option is out of its range, or does not fit the model.</exception>
+    public LlmEngine(EngineOptions options)
+    {
+        options.Validate();
+        var folder = ModelFolder.Resolve(options.Model, Environment.GetEnvironmentVariable);
+        var config = ModelConfig.Load(folder);
+        var generation = GenerationConfig.Load(folder);
+        Tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
+        _options = options;
+        _eos = EosTokens.From(Tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
+        var runner = new CpuModelRunner(options, config, folder);
+        _core = new EngineCore(runner, options, _eos);
+        ModelName = options.ServedModelName ?? Path.GetFileName(options.Model.TrimEnd('/', '\\'));
+        ModelFolderPath = folder;
+        MaxModelLength = runner.MaxModelLength;
+        VocabularySize = runner.VocabularySize;
+        DefaultSamplingParams = Defaults(generation);
+        _loop = new Thread(Loop) { IsBackground = true, Name = "vllm-engine" };
+        _loop.Start();
+    }
+
+    /// <summary>The name that the model is served under.</summary>
+    public string ModelName { get; }
+
+    /// <summary>The folder that the model was loaded from.</summary>
+    public string ModelFolderPath { get; }
+
+    /// <summary>The model's tokenizer; null if the engine was told to do without.</summary>
+    public Tokenizer? Tokenizer { get; }
+
+    /// <summary>The longest sequence, prompt and output together, in tokens.</summary>
+    public int MaxModelLength { get; }
+
+    /// <summary>Token ids are below this.</summary>
+    public int VocabularySize { get; }
+
+    /// <summary>The parameters of requests that bring none: the defaults, with what generation_config.json says.</summary>
+    public SamplingParams DefaultSamplingParams { get; }
+
+    /// <summary>The engine's state and counts.</summary>
+    public EngineStats Stats => _core.Stats();
+
+    /// <summary>Whether the engine serves requests.</summary>
+    public bool IsAlive => _death is null && !_stopping;
+
+    /// <summary>Loads a model on a thread of its own.</summary>
+    /// <inheritdoc cref="LlmEngine(EngineOptions)" path="/exception"/>
+    public static Task<LlmEngine> LoadAsync(EngineOptions options, CancellationToken cancellationToken = default) =>
+        Task.Factory.StartNew(() => new LlmEngine(options), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>Completes a text; yields outputs as they are made, the last one with <see cref="RequestOutput.Finished"/>.</summary>
+    /// <param name="prompt">The prompt; the tokenizer's special tokens, such as a beginning of sequence, are added.</param>
+    /// <param name="parameters">How to sample and when to stop; <see cref="DefaultSamplingParams"/> if null.</param>
+    /// <param name="requestId">An id that no live request has; one is made if null.</param>
+    /// <param name="priority">Lower is served first, under the priority policy.</param>
+    /// <param name="cancellationToken">Aborts the request.</param>
+    /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
+    /// <exception cref="EngineDeadException">The engine has stopped.</exception>
+    public IAsyncEnumerable<RequestOutput> GenerateAsync(
+        string prompt,
+        SamplingParams? parameters = null,
+        string? requestId = null,
+        int priority = 0,
+        CancellationToken cancellationToken = default)
+    {
+        if (Tokenizer is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
+        return RunAsync(Tokenizer.Encode(prompt), prompt, parameters ?? DefaultSamplingParams, requestId, priority, cancellationToken);
+    }
+
+    /// <summary>As the other overload, for a prompt that is tokens already; nothing is added to them.</summary>
+    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, CancellationToken)"/>
+    public IAsyncEnumerable<RequestOutput> GenerateAsync(
+        ReadOnlyMemory<int> promptTokenIds,
+        SamplingParams? parameters = null,
+        string? requestId = null,
+        int priority = 0,
+        CancellationToken cancellationToken = default) =>
+        RunAsync(promptTokenIds, prompt: null, parameters ?? DefaultSamplingParams, requestId, priority, cancellationToken);
+
+    /// <summary>Completes a text and returns the final output.</summary>
+    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, CancellationToken)"/>
+    public Task<RequestOutput> CompleteAsync(
+        string prompt,
+        SamplingParams? parameters = null,
+        string? requestId = null,
+        int priority = 0,
+        CancellationToken cancellationToken = default) =>
+        LastAsync(GenerateAsync(prompt, FinalOnly(parameters), requestId, priority, cancellationToken));
+
+    /// <summary>As the other overload, for a prompt that is tokens already.</summary>
+    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, CancellationToken)"/>
+    public Task<RequestOutput> CompleteAsync(
+        ReadOnlyMemory<int> promptTokenIds,
+        SamplingParams? parameters = null,
+        string? requestId = null,
+        int priority = 0,
+        CancellationToken cancellationToken = default) =>
+        LastAsync(GenerateAsync(promptTokenIds, FinalOnly(parameters), requestId, priority, cancellationToken));
+
+    /// <summary>Ends a request with what it has; its last output has the finish reason <c>abort</c>. An unknown id is ignored.</summary>
+    public void Abort(string requestId)
+    {
+        if (_live.TryGetValue(requestId, out var sequence)) Abort(sequence);
+    }
+
+    /// <summary>Stops the engine after the step under way and frees its memory; live requests end with <see cref="EngineDeadException"/>.</summary>
+    public void Dispose()
+    {
+        _stopping = true;
+        Wake();
+        _loop.Join();
+    }
+
+    /// <inheritdoc cref="Dispose"/>
+    public async ValueTask DisposeAsync()
+    {
+        _stopping = true;
+        Wake();
+        await _ended.Task;
+    }
+
+    private async IAsyncEnumerable<RequestOutput> RunAsync(
+        ReadOnlyMemory<int> promptIds,
+        string? prompt,
+        SamplingParams parameters,
+        string? requestId,
+        int priority,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var number = Interlocked.Increment(ref _requestCount);
+        var id = requestId ?? $"req-{number}";
+        RequestCheck.Check(promptIds.Span, parameters, this);
+        var sequence = NewSequence(id, promptIds.Span, parameters, priority, number);
+        var collector = new OutputCollector(parameters.OutputKind);
+        if (!_live.TryAdd(id, sequence)) throw new InvalidRequestException($"Request id {id} is in use by a request that has not ended.");
+        var finished = false;
+        try
+        {
+            await SubmitAsync(new Request(sequence, new OutputState(sequence, prompt, Tokenizer, collector)), cancellationToken);
+            while (!finished)
+            {
+                var output = await collector.TakeAsync(cancellationToken);
+                finished = output.Finished;
+                yield return output;
+            }
+        }
+        finally
+        {
+            _live.TryRemove(id, out _);
+            if (!finished) Abort(sequence);
+        }
+    }
+
+    private Sequence NewSequence(string id, ReadOnlySpan<int> prompt, SamplingParams parameters, int priority, long number)
+    {
+        var seeded = parameters.Seed is null && _options.Seed is { } seed ? parameters with { Seed = seed + number } : parameters;
+        return new Sequence(id, prompt, parameters, new SamplerState(seeded, prompt, _eos.ToArray()), priority);
+    }
+
+    private async ValueTask SubmitAsync(Request request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _requests.Writer.WriteAsync(request, cancellationToken);
+            Wake();
+        }
+        catch (ChannelClosedException)
+        {
+            throw DeadEngine();
+        }
+    }
+
+    private void Abort(Sequence sequence)
+    {
+        if (!IsAlive) return;
+        _aborts.Enqueue(sequence);
+        Wake();
+    }
+
+    /// <summary>Lets an idle loop look at its queues; a loop that is busy looks before its next step anyway.</summary>
+    private void Wake()
+    {
+        if (_wake.CurrentCount == 0) _wake.Release();
+    }
+
+    private void Loop()
+    {
+        try
+        {
+            while (!_stopping)
+            {
+                TakeRequests();
+                if (_core.HasUnfinished) _core.Step();
+                else _wake.Wait();
+            }
+        }
+        catch (Exception e)
+        {
+            _death = e;
+        }
+
+        var failure = DeadEngine();
+        _requests.Writer.TryComplete();
+        while (_requests.Reader.TryRead(out var request)) request.Output.Fail(failure);
+        _core.FailAll(failure);
+        _core.Dispose();
+        _ended.SetResult();
+    }
+
+    private void TakeRequests()
+    {
+        while (_aborts.TryDequeue(out var sequence)) AbortNow(sequence);
+        while (_core.WaitingRequests < _options.MaxWaitingRequests && _requests.Reader.TryRead(out var request))
+        {
+            _core.Add(request.Sequence, request.Output);
+            if (request.Sequence.FinishReason == FinishReason.Abort) _core.Abort(request.Sequence);
+        }
+    }
+
+    private void AbortNow(Sequence sequence)
+    {
+        // It may still be on its way here: the mark ends it on arrival.
+        sequence.Finish(FinishReason.Abort);
+        _core.Abort(sequence);
+    }
+
+    private EngineDeadException DeadEngine() => _death is { } cause
+        ? new EngineDeadException($"The engine has stopped after an error: {cause.Message}", cause)
+        : new EngineDeadException("The engine was shut down.");
+
+    private SamplingParams FinalOnly(SamplingParams? parameters) => (parameters ?? DefaultSamplingParams) with { OutputKind = OutputKind.FinalOnly };
+
+    private static async Task<RequestOutput> LastAsync(IAsyncEnumerable<RequestOutput> outputs)
+    {
+        RequestOutput? last = null;
+        await foreach (var output in outputs) last = output;
+        return last ?? throw new InvalidOperationException("The request ended without an output.");
+    }
+
+    private static SamplingParams Defaults(GenerationConfig generation)
+    {
+        var defaults = new SamplingParams();
+        return defaults with
+        {
+            Temperature = generation.Temperature ?? defaults.Temperature,
+            TopP = generation.TopP ?? defaults.TopP,
+            TopK = generation.TopK ?? defaults.TopK,
+            MinP = generation.MinP ?? defaults.MinP,
+        };
+    }
+
+    private sealed record Request(Sequence Sequence, OutputState Output);
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>Turns chosen tokens into outputs: decides whether a request has ended, decodes its text, and hands it out.</summary>
+internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
+{
+    private readonly Dictionary<Sequence, OutputState> _states = [];
+
+    public long PromptTokens { get; private set; }
+
+    public long GenerationTokens { get; private set; }
+
+    public long FinishedRequests { get; private set; }
+
+    /// <summary>Requests that have not ended.</summary>
+    public int Live => _states.Count;
+
+    public void Add(Sequence sequence, OutputState state) => _states.Add(sequence, state);
+
+    /// <summary>Takes a request's next token; returns whether the request ends with it.</summary>
+    public bool Process(Sequence sequence, int token)
+    {
+        var state = _states[sequence];
+        if (sequence.FinishReason is null) Append(sequence, state, token);
+        state.Publish();
+        if (sequence.FinishReason is null) return false;
+        Forget(sequence);
+        return true;
+    }
+
+    /// <summary>Ends a request from outside, with what it has so far.</summary>
+    public void Abort(Sequence sequence)
+    {
+        if (!_states.TryGetValue(sequence, out var state)) return;
+        sequence.Finish(FinishReason.Abort);
+        state.Publish();
+        Forget(sequence);
+    }
+
+    /// <summary>Ends every request with an error.</summary>
+    public void FailAll(Exception failure)
+    {
+        foreach (var state in _states.Values) state.Fail(failure);
+        _states.Clear();
+    }
+
+    private void Append(Sequence sequence, OutputState state, int token)
+    {
+        sequence.Append(token);
+        GenerationTokens++;
+        if (sequence.OutputLength == 1)
+        {
+            sequence.Times.FirstToken = Stopwatch.GetTimestamp();
+            PromptTokens += sequence.PromptLength;
+        }
+
+        var end = StopCheck.Check(sequence, eos, maxModelLength);
+        var hide = end?.Reason == FinishReason.Stop && !sequence.Parameters.IncludeStopStringInOutput;
+        if (state.Append(hide, ends: end is not null) is { } stop) end = (FinishReason.Stop, stop);
+        if (end is var (reason, stopReason)) sequence.Finish(reason, stopReason);
+    }
+
+    private void Forget(Sequence sequence)
+    {
+        _states.Remove(sequence);
+        FinishedRequests++;
+    }
+}

@@ -1,0 +1,155 @@
+using System.Diagnostics;
+
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>
+/// Decides what each step computes, as vLLM V1 does: there is no prefill phase and no decode phase, only sequences whose computed tokens
+/// lag behind their known ones, and one budget of tokens a step. Running sequences come first; waiting ones join while budget and blocks
+/// last. When blocks run out, the sequence that comes last in order gives its own back and starts over later.
+/// </summary>
+internal sealed class Scheduler
+{
+    private readonly BlockManager _blocks;
+    private readonly IComparer<Sequence> _order;
+    private readonly List<Sequence> _running = [];
+    private readonly SortedSet<Sequence> _waiting;
+    private readonly SchedulerOutput _output = new();
+    private readonly int _maxSequences;
+    private readonly int _maxTokens;
+    private long _arrivals;
+
+    public Scheduler(BlockManager blocks, int maxNumSequences, int maxNumBatchedTokens, SchedulingPolicy policy)
+    {
+        _blocks = blocks;
+        (_maxSequences, _maxTokens) = (maxNumSequences, maxNumBatchedTokens);
+        _order = policy == SchedulingPolicy.Priority
+            ? Comparer<Sequence>.Create((a, b) => (a.Priority, a.Arrival).CompareTo((b.Priority, b.Arrival)))
+            : Comparer<Sequence>.Create((a, b) => a.Arrival.CompareTo(b.Arrival));
+        _waiting = new SortedSet<Sequence>(_order);
+    }
+
+    /// <summary>In the order of the policy.</summary>
+    public IReadOnlyList<Sequence> Running => _running;
+
+    public IReadOnlyCollection<Sequence> Waiting => _waiting;
+
+    public long Preemptions { get; private set; }
+
+    public bool HasUnfinished => _running.Count > 0 || _waiting.Count > 0;
+
+    public void Add(Sequence sequence)
+    {
+        sequence.Arrival = _arrivals++;
+        sequence.Status = SequenceStatus.Waiting;
+        _waiting.Add(sequence);
+    }
+
+    /// <summary>The next step's work, empty only if there is none. It is valid until the next call, and must be computed before it.</summary>
+    public SchedulerOutput Schedule()
+    {
+        _output.Clear();
+        var preempted = ScheduleRunning();
+        if (!preempted) ScheduleWaiting();
+        if (_output.Scheduled.Count > 0) return _output;
+        if (HasUnfinished) throw new InvalidOperationException("The KV cache is too small for a single sequence.");
+        return _output;
+    }
+
+    /// <summary>Notes that a step has been computed: sequences advance by what was scheduled.</summary>
+    public void Advance(ScheduledTokens scheduled)
+    {
+        scheduled.Sequence.ComputedTokens += scheduled.Tokens;
+        scheduled.Sequence.Times.Steps++;
+        scheduled.Sequence.Times.BatchSizes += _output.Scheduled.Count;
+    }
+
+    /// <summary>Takes a sequence out, wherever it is, and gives its blocks back.</summary>
+    public void Remove(Sequence sequence)
+    {
+        switch (sequence.Status)
+        {
+            case SequenceStatus.Running:
+                _running.Remove(sequence);
+                break;
+            case SequenceStatus.Waiting:
+                _waiting.Remove(sequence);
+                break;
+            default:
+                return;
+        }
+
+        _blocks.Free(sequence);
+        sequence.Status = SequenceStatus.Outside;
+    }
+
+    /// <summary>Returns whether a sequence had to be preempted.</summary>
+    private bool ScheduleRunning()
+    {
+        var preempted = false;
+
+        // The order of the list is the order of service, so that a victim, the last, has never been scheduled in this step.
+        for (var i = 0; i < _running.Count && _output.TotalTokens < _maxTokens; i++)
+        {
+            var sequence = _running[i];
+            var tokens = Math.Min(sequence.Length - sequence.ComputedTokens, _maxTokens - _output.TotalTokens);
+            while (!_blocks.TryGrow(sequence, sequence.ComputedTokens + tokens))
+            {
+                var victim = _running[^1];
+                Preempt(victim);
+                preempted = true;
+                if (victim == sequence) return true;
+            }
+
+            Take(sequence, tokens);
+        }
+
+        return preempted;
+    }
+
+    private void ScheduleWaiting()
+    {
+        while (_waiting.Count > 0 && _running.Count < _maxSequences && _output.TotalTokens < _maxTokens)
+        {
+            var sequence = _waiting.Min!;
+            var cached = _blocks.AttachPrefix(sequence);
+            var tokens = Math.Min(sequence.Length - cached, _maxTokens - _output.TotalTokens);
+            if (!_blocks.TryGrow(sequence, cached + tokens))
+            {
+                _blocks.Free(sequence);
+                return;
+            }
+
+            _waiting.Remove(sequence);
+            sequence.ComputedTokens = cached;
+            sequence.Status = SequenceStatus.Running;
+            if (sequence.Times.Scheduled == 0)
+            {
+                sequence.Times.Scheduled = Stopwatch.GetTimestamp();
+                sequence.Times.CachedTokens = cached;
+            }
+
+            var place = _running.BinarySearch(sequence, _order);
+            _running.Insert(~place, sequence);
+            Take(sequence, tokens);
+        }
+    }
+
+    private void Take(Sequence sequence, int tokens)
+    {
+        _output.Add(sequence, tokens);
+
+        // Others may share these blocks from now on, in this very step: each layer writes all its keys and values before it reads any.
+        _blocks.Publish(sequence, sequence.ComputedTokens, sequence.ComputedTokens + tokens);
+    }
+
+    private void Preempt(Sequence victim)
+    {
+        _running.RemoveAt(_running.Count - 1);
+        _blocks.Free(victim);
+        victim.ComputedTokens = 0;
+        victim.Status = SequenceStatus.Waiting;
+        victim.Times.Preemptions++;
+        _waiting.Add(victim);
+        Preemptions++;
+    }
+}

@@ -1,0 +1,134 @@
+using System.Diagnostics;
+using Beam.ML.Vllm.Sampling;
+
+namespace Beam.ML.Vllm.Engine;
+
+internal enum SequenceStatus
+{
+    /// <summary>Not yet, or no longer, known to the scheduler.</summary>
+    Outside,
+    Waiting,
+    Running,
+}
+
+internal enum FinishReason
+{
+    Stop,
+    Length,
+    Abort,
+    Error,
+}
+
+/// <summary>
+/// One request on its way through the engine: its tokens, how many of them the cache holds, and the blocks that hold them. Only the step
+/// loop touches it once it has been added.
+/// </summary>
+internal sealed class Sequence
+{
+    private int[] _tokens;
+
+    public Sequence(string requestId, ReadOnlySpan<int> prompt, SamplingParams parameters, SamplerState samplerState, int priority = 0)
+    {
+        RequestId = requestId;
+        Parameters = parameters;
+        SamplerState = samplerState;
+        Priority = priority;
+        PromptLength = Length = prompt.Length;
+        _tokens = new int[prompt.Length + Math.Clamp(parameters.MaxTokens ?? 64, 1, 1024)];
+        prompt.CopyTo(_tokens);
+    }
+
+    public string RequestId { get; }
+
+    public SamplingParams Parameters { get; }
+
+    public SamplerState SamplerState { get; }
+
+    public int Priority { get; }
+
+    /// <summary>The engine's count of arrivals; breaks ties, and is the order of first come, first served.</summary>
+    public long Arrival { get; set; }
+
+    public int PromptLength { get; }
+
+    /// <summary>Tokens known: the prompt and what was generated.</summary>
+    public int Length { get; private set; }
+
+    public int OutputLength => Length - PromptLength;
+
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Length);
+
+    public ReadOnlySpan<int> OutputTokens => _tokens.AsSpan(PromptLength, OutputLength);
+
+    /// <summary>Tokens whose keys and values are in the cache, or will be after the step under way.</summary>
+    public int ComputedTokens { get; set; }
+
+    /// <summary>The blocks of positions 0, block size, 2 × block size …</summary>
+    public List<int> BlockTable { get; } = [];
+
+    /// <summary>The hashes of the leading full blocks that were needed so far; tokens are only ever appended, so they stay.</summary>
+    public List<BlockHash> BlockHashes { get; } = [];
+
+    public SequenceStatus Status { get; set; }
+
+    public FinishReason? FinishReason { get; private set; }
+
+    public object? StopReason { get; private set; }
+
+    /// <summary>The error that ended this request alone.</summary>
+    public Exception? Failure { get; private set; }
+
+    public SequenceTimes Times { get; } = new();
+
+    public void Append(int token)
+    {
+        if (Length == _tokens.Length) Array.Resize(ref _tokens, 2 * _tokens.Length);
+        _tokens[Length++] = token;
+    }
+
+    /// <summary>Ends the sequence; the first reason stands.</summary>
+    public void Finish(FinishReason reason, object? stopReason = null, Exception? failure = null)
+    {
+        if (FinishReason is not null) return;
+        (FinishReason, StopReason, Failure) = (reason, stopReason, failure);
+        Times.Finished = Stopwatch.GetTimestamp();
+    }
+}
+
+/// <summary>When a request passed which point (in <see cref="Stopwatch"/> ticks, 0 for not yet), and counts of its steps.</summary>
+internal sealed class SequenceTimes
+{
+    public DateTimeOffset ArrivalTime { get; } = DateTimeOffset.UtcNow;
+
+    public long Arrived { get; } = Stopwatch.GetTimestamp();
+
+    public long Scheduled { get; set; }
+
+    public long FirstToken { get; set; }
+
+    public long Finished { get; set; }
+
+    public int CachedTokens { get; set; }
+
+    public int Preemptions { get; set; }
+
+    public int Steps { get; set; }
+
+    public long BatchSizes { get; set; }
+
+    public RequestMetrics ToMetrics(Sequence sequence) => new()
+    {
+        ArrivalTime = ArrivalTime,
+        QueueTime = Since(Scheduled),
+        TimeToFirstToken = Since(FirstToken),
+        TotalTime = Since(Finished) ?? Stopwatch.GetElapsedTime(Arrived),
+        PromptTokens = sequence.PromptLength,
+        CachedTokens = CachedTokens,
+        OutputTokens = sequence.OutputLength,
+        Preemptions = Preemptions,
+        Steps = Steps,
+        MeanBatchSize = Steps == 0 ? 0 : (double)BatchSizes / Steps,
+    };
+
+    private TimeSpan? Since(long timestamp) => timestamp == 0 ? null : Stopwatch.GetElapsedTime(Arrived, timestamp);
+}

@@ -1,0 +1,174 @@
+using System.Text.Json;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Kernels;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Weights;
+using NUnit.Framework;
+
+namespace Beam.ML.Vllm.Tests.Models;
+
+/// <summary>Logits and greedy continuations, against what Transformers computes from the same checkpoint.</summary>
+[TestFixture]
+public sealed class GoldenModelTests
+{
+    private static readonly string[] Families = ["gemma"];
+
+    private static readonly string[] Configurations = ["config.json", "config.legacy.json"];
+
+    [Test]
+    public void Float32_logits_match_whatever_the_chunks(
+        [ValueSource(nameof(Families))] string family, [ValueSource(nameof(Configurations))] string config, [Values(int.MaxValue, 7, 1)] int chunk)
+    {
+        using var model = Model(family, config);
+        using var harness = new RunnerHarness(model.Folder);
+        ForEachCase(family, (prompt, expected, _, _) => AssertClose(harness.Logits(RunnerHarness.NewSequence(prompt), chunk), expected));
+    }
+
+    [Test]
+    public void Float32_logits_match_on_every_instruction_set(
+        [ValueSource(nameof(Families))] string family, [Values] InstructionSetChoice set, [Values(1, 3)] int threads)
+    {
+        if (!InstructionSets.IsSupported((InstructionSet)set)) Assert.Ignore($"This machine has no {set}.");
+        using var model = Model(family, "config.json");
+        using var harness = new RunnerHarness(model.Folder, threads: threads, set: (InstructionSet)set);
+        ForEachCase(family, (prompt, expected, _, _) => AssertClose(harness.Logits(RunnerHarness.NewSequence(prompt)), expected));
+    }
+
+    [Test]
+    public void Float32_logits_match_after_a_prefix_hit([ValueSource(nameof(Families))] string family)
+    {
+        using var model = Model(family, "config.json");
+        using var harness = new RunnerHarness(model.Folder);
+        ForEachCase(family, (prompt, expected, _, _) =>
+        {
+            var first = RunnerHarness.NewSequence(prompt);
+            var alone = harness.Logits(first);
+            harness.Free(first);
+            var second = RunnerHarness.NewSequence(prompt);
+            var hit = harness.AttachPrefix(second);
+            Assert.That(hit, Is.EqualTo((prompt.Length - 1) / 16 * 16));
+            Assert.That(harness.Logits(second), Is.EqualTo(alone[hit..]), "not the same bits as without the hit");
+            AssertClose(alone[hit..], expected[hit..]);
+            harness.Free(second);
+        });
+    }
+
+    [Test]
+    public void Float32_greedy_continuations_are_the_same([ValueSource(nameof(Families))] string family)
+    {
+        using var model = Model(family, "config.json");
+        using var harness = new RunnerHarness(model.Folder);
+        ForEachCase(family, (prompt, _, greedy, _) =>
+        {
+            var sequence = RunnerHarness.NewSequence(prompt);
+            for (var i = 0; i < greedy.Length; i++) sequence.Append(Sampler.ArgMax(harness.Logits(sequence)[^1]));
+            Assert.That(sequence.OutputTokens.ToArray(), Is.EqualTo(greedy));
+            harness.Free(sequence);
+        });
+    }
+
+    [Test]
+    public void A_bfloat16_cache_errs_no_more_than_bfloat16_does([ValueSource(nameof(Families))] string family)
+    {
+        using var model = Model(family, "config.json");
+        using var harness = new RunnerHarness(model.Folder, ModelDtype.BFloat16);
+        ForEachCase(family, (prompt, expected, greedy, details) =>
+        {
+            var logits = harness.Logits(RunnerHarness.NewSequence(prompt));
+            var squares = logits.Zip(expected, (a, e) => a.Zip(e, (x, y) => Math.Pow(x - y, 2)).Sum()).Sum();
+            var error = Math.Sqrt(squares / logits.Length / harness.Vocabulary);
+            var allowed = details.GetProperty("bfloat16_rms_error").GetDouble();
+            Assert.That(error, Is.LessThanOrEqualTo(1.5 * allowed));
+
+            var fed = RunnerHarness.NewSequence(prompt);
+            foreach (var token in greedy)
+            {
+                var last = harness.Logits(fed)[^1];
+                var best = last.OrderDescending().Take(2).ToArray();
+                if (best[0] - best[1] > 10 * allowed) Assert.That(Sampler.ArgMax(last), Is.EqualTo(token));
+                fed.Append(token);
+            }
+        });
+    }
+
+    [Test]
+    public void A_row_has_the_same_bits_whatever_is_beside_it([ValueSource(nameof(Families))] string family, [Values] InstructionSetChoice set)
+    {
+        if (!InstructionSets.IsSupported((InstructionSet)set)) Assert.Ignore($"This machine has no {set}.");
+        using var model = Model(family, "config.json");
+        using var alone = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 1, (InstructionSet)set);
+        using var together = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 3, (InstructionSet)set);
+        var random = new Random(5);
+        for (var round = 0; round < 10; round++)
+        {
+            var prompts = Enumerable.Range(0, random.Next(2, 9))
+                .Select(_ => Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.Next(alone.Vocabulary)).ToArray()).ToArray();
+            var expected = prompts.Select(p => Once(alone, p)).ToArray();
+            var sequences = prompts.Select(p => RunnerHarness.NewSequence(p)).ToArray();
+            var seen = prompts.Select(_ => new List<float[]>()).ToArray();
+            while (sequences.Any(s => s.ComputedTokens < s.Length))
+            {
+                var live = Enumerable.Range(0, sequences.Length).Where(i => sequences[i].ComputedTokens < sequences[i].Length && random.Next(3) > 0).ToArray();
+                if (live.Length == 0) continue;
+                var logits = together.Step([.. live.Select(i => (sequences[i], random.Next(1, 20)))]);
+                for (var i = 0; i < live.Length; i++) seen[live[i]].AddRange(logits[i]);
+            }
+
+            for (var i = 0; i < prompts.Length; i++) Assert.That(seen[i], Is.EqualTo(expected[i]));
+            foreach (var sequence in sequences) together.Free(sequence);
+        }
+
+        static float[][] Once(RunnerHarness harness, int[] prompt)
+        {
+            var sequence = RunnerHarness.NewSequence(prompt);
+            var logits = harness.Logits(sequence);
+            harness.Free(sequence);
+            return logits;
+        }
+    }
+
+    /// <summary>The instruction sets, by a name that a public test may have.</summary>
+    public enum InstructionSetChoice
+    {
+        Portable = InstructionSet.Portable,
+        Avx2 = InstructionSet.Avx2,
+        Avx512 = InstructionSet.Avx512,
+    }
+
+    private static TemporaryModel Model(string family, string config)
+    {
+        var model = new TemporaryModel(TestModels.Golden(family));
+        File.Copy(model[config], model["config.json"] + ".new");
+        File.Move(model["config.json"] + ".new", model["config.json"], overwrite: true);
+        return model;
+    }
+
+    private static void ForEachCase(string family, Action<int[], float[][], int[], JsonElement> check)
+    {
+        using var json = TestModels.ReadJson(TestModels.Golden(family), "expected.json");
+        using var tensors = SafetensorsFile.Open(Path.Combine(TestModels.Golden(family), "expected.safetensors"));
+        var number = 0;
+        foreach (var item in json.RootElement.GetProperty("cases").EnumerateArray())
+        {
+            var view = tensors.Tensors[$"logits.{number++}"];
+            var expected = new float[view.Rows][];
+            for (var row = 0; row < view.Rows; row++) view.ReadRow(row, expected[row] = new float[view.Columns]);
+            check(item.GetProperty("prompt").Ints(), expected, item.GetProperty("greedy").Ints(), item);
+        }
+
+        Assert.That(number, Is.GreaterThan(0));
+    }
+
+    private static void AssertClose(float[][] actual, float[][] expected)
+    {
+        Assert.That(actual, Has.Length.EqualTo(expected.Length));
+        for (var row = 0; row < expected.Length; row++)
+        {
+            for (var i = 0; i < expected[row].Length; i++)
+            {
+                if (!(Math.Abs(actual[row][i] - expected[row][i]) <= 2e-3 + (1e-3 * Math.Abs(expected[row][i]))))
+                    Assert.Fail($"logit {i} of row {row} is {actual[row][i]}, expected {expected[row][i]}");
+            }
+        }
+    }
+}

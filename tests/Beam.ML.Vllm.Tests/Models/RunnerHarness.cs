@@ -1,0 +1,71 @@
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Kernels;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Weights;
+
+namespace Beam.ML.Vllm.Tests.Models;
+
+/// <summary>A model with its cache and no engine: tests say which tokens a step computes and read all logits.</summary>
+internal sealed class RunnerHarness : IDisposable
+{
+    private const int BlockSize = 16;
+
+    private readonly CpuModelRunner _runner;
+    private readonly BlockManager _blocks;
+
+    public RunnerHarness(string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null)
+    {
+        var options = new EngineOptions { Model = folder, Dtype = dtype, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true };
+        _runner = new CpuModelRunner(options, ModelConfig.Load(folder), folder, set);
+        _blocks = new BlockManager(_runner.Blocks, BlockSize, enablePrefixCaching: true);
+    }
+
+    public int Vocabulary => _runner.VocabularySize;
+
+    public static Sequence NewSequence(ReadOnlySpan<int> prompt)
+    {
+        var parameters = new SamplingParams { Temperature = 0, MaxTokens = 64, IgnoreEos = true };
+        return new Sequence("test", prompt, parameters, new SamplerState(parameters, prompt));
+    }
+
+    /// <summary>The logits of each known token of a new sequence, computed in chunks, [tokens][vocabulary].</summary>
+    public float[][] Logits(Sequence sequence, int chunk = int.MaxValue)
+    {
+        var all = new List<float[]>();
+        var first = sequence.ComputedTokens;
+        while (first + all.Count < sequence.Length) all.AddRange(Step((sequence, chunk))[0]);
+        return [.. all];
+    }
+
+    /// <summary>One step of several sequences, each by at most so many tokens; the logits of every row.</summary>
+    public float[][][] Step(params (Sequence Sequence, int Tokens)[] work)
+    {
+        var step = new SchedulerOutput();
+        foreach (var (sequence, limit) in work)
+        {
+            var tokens = Math.Min(limit, sequence.Length - sequence.ComputedTokens);
+            if (!_blocks.TryGrow(sequence, sequence.ComputedTokens + tokens)) throw new InvalidOperationException("out of blocks");
+            step.Add(sequence, tokens);
+            _blocks.Publish(sequence, sequence.ComputedTokens, sequence.ComputedTokens + tokens);
+        }
+
+        var logits = _runner.Forward(step, allLogits: true);
+        var row = 0;
+        var result = new float[work.Length][][];
+        for (var i = 0; i < work.Length; i++)
+        {
+            var scheduled = step.Scheduled[i];
+            result[i] = new float[scheduled.Tokens][];
+            for (var t = 0; t < scheduled.Tokens; t++) result[i][t] = logits.RowSpan(row++).ToArray();
+            scheduled.Sequence.ComputedTokens += scheduled.Tokens;
+        }
+
+        return result;
+    }
+
+    public int AttachPrefix(Sequence sequence) => sequence.ComputedTokens = _blocks.AttachPrefix(sequence);
+
+    public void Free(Sequence sequence) => _blocks.Free(sequence);
+
+    public void Dispose() => _runner.Dispose();
+}
