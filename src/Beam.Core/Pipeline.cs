@@ -4,9 +4,9 @@ using Beam.Translation;
 namespace Beam;
 
 /// <summary>A graph of transforms over collections, built here and run by a runner.</summary>
-public sealed class Pipeline
+public class Pipeline
 {
-    private Pipeline(PipelineOptions options)
+    private protected Pipeline(PipelineOptions options)
     {
         Options = options;
         Graph = new PipelineGraph(this);
@@ -37,7 +37,7 @@ public sealed class Pipeline
 
     /// <summary>Runs the pipeline on the runner that its options name (<c>--runner</c>, by default the local one) and returns when it has started.</summary>
     /// <exception cref="BeamException">The pipeline or its options are wrong.</exception>
-    public Task<PipelineResult> RunAsync(CancellationToken cancellationToken = default) =>
+    public virtual Task<PipelineResult> RunAsync(CancellationToken cancellationToken = default) =>
         RunnerRegistry.Create(Options).RunAsync(this, cancellationToken);
 
     /// <summary>Runs the pipeline on the runner that its options name and returns when it has started.</summary>

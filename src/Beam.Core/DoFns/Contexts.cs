@@ -1,9 +1,10 @@
 namespace Beam;
 
-/// <summary>What a function sees of the element it processes, and where it outputs to.</summary>
-/// <typeparam name="TOutput">The element type of the main output.</typeparam>
-public abstract class ProcessContext<TOutput>
+/// <summary>What a function sees of the element it processes.</summary>
+public abstract class ElementContext
 {
+    private protected ElementContext() { }
+
     /// <summary>The element's event time.</summary>
     public abstract Timestamp Timestamp { get; }
 
@@ -13,6 +14,15 @@ public abstract class ProcessContext<TOutput>
     /// <summary>Which firing of its window the element belongs to.</summary>
     public abstract PaneInfo Pane { get; }
 
+    /// <summary>The content of a side input for this element's window.</summary>
+    /// <exception cref="InvalidOperationException">A singleton view without a default is empty or has several elements.</exception>
+    public abstract T SideInput<T>(PCollectionView<T> view);
+}
+
+/// <summary>What a function sees of the element it processes, and where it outputs to.</summary>
+/// <typeparam name="TOutput">The element type of the main output.</typeparam>
+public abstract class ProcessContext<TOutput> : ElementContext
+{
     /// <summary>Adds a value to the main output, with the element's timestamp, window and pane.</summary>
     public abstract void Output(TOutput value);
 
@@ -26,10 +36,6 @@ public abstract class ProcessContext<TOutput>
     /// <summary>Adds a value to a tagged output, with a timestamp of its own.</summary>
     /// <exception cref="InvalidOperationException">The transform declared no such output.</exception>
     public abstract void Output<T>(OutputTag<T> tag, T value, Timestamp timestamp);
-
-    /// <summary>The content of a side input for this element's window.</summary>
-    /// <exception cref="InvalidOperationException">A singleton view without a default is empty or has several elements.</exception>
-    public abstract T SideInput<T>(PCollectionView<T> view);
 }
 
 /// <summary>Where <see cref="DoFn{TInput,TOutput}.FinishBundle"/> outputs to.</summary>

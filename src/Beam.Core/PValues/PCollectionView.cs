@@ -4,7 +4,7 @@ namespace Beam;
 
 /// <summary>
 /// A collection as functions see it from the side: the whole of it (in the element's window) as a value. A function that has a view in
-/// a field, or a lambda that captures one, reads it with <see cref="ProcessContext{TOutput}.SideInput{T}"/>; that alone makes
+/// a field, or a lambda that captures one, reads it with <see cref="ElementContext.SideInput{T}"/>; that alone makes
 /// the collection a side input of the transform.
 /// </summary>
 /// <typeparam name="T">What the function sees.</typeparam>

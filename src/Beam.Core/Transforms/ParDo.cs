@@ -44,7 +44,11 @@ public static class ParDo
 }
 
 /// <summary>The primitive: a function with one output.</summary>
-internal sealed class ParDoTransform<TInput, TOutput>(object fn, Coder<TOutput>? coder) : PTransform<PCollection<TInput>, PCollection<TOutput>>
+/// <param name="fn">A <see cref="DoFn{TInput,TOutput}"/> or <see cref="AsyncDoFn{TInput,TOutput}"/>.</param>
+/// <param name="coder">The coder of the output; inferred if null.</param>
+/// <param name="windowing">How the output is windowed; as the input if null.</param>
+internal sealed class ParDoTransform<TInput, TOutput>(object fn, Coder<TOutput>? coder, WindowingStrategy? windowing = null)
+    : PTransform<PCollection<TInput>, PCollection<TOutput>>
 {
     public override string Name => ParDoTranslation.NameOf(fn);
 
@@ -52,7 +56,7 @@ internal sealed class ParDoTransform<TInput, TOutput>(object fn, Coder<TOutput>?
     {
         var node = input.Pipeline.Graph.Current;
         ParDoTranslation.Describe(node, fn);
-        return node.AddOutput("out", input.Windowing, input.IsBounded, coder);
+        return node.AddOutput("out", windowing ?? input.Windowing, input.IsBounded, coder);
     }
 }
 

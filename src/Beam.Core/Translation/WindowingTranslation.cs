@@ -9,9 +9,11 @@ internal static class WindowingTranslation
     public static Model.Pipeline.WindowingStrategy ToProto(WindowingStrategy strategy, string windowCoderId, string environmentId) => new()
     {
         WindowFn = strategy.WindowFn.ToProto(),
-        MergeStatus = strategy.WindowFn.IsMerging ? MergeStatus.Types.Enum.NeedsMerge : MergeStatus.Types.Enum.NonMerging,
+        MergeStatus = !strategy.WindowFn.IsMerging ? MergeStatus.Types.Enum.NonMerging
+            : strategy.IsAlreadyMerged ? MergeStatus.Types.Enum.AlreadyMerged
+            : MergeStatus.Types.Enum.NeedsMerge,
         WindowCoderId = windowCoderId,
-        Trigger = new Trigger { Default = new Trigger.Types.Default() },
+        Trigger = strategy.FiresPerElement ? new Trigger { Always = new Trigger.Types.Always() } : new Trigger { Default = new Trigger.Types.Default() },
         AccumulationMode = AccumulationMode.Types.Enum.Discarding,
         OutputTime = strategy.TimestampCombiner switch
         {

@@ -24,4 +24,16 @@ public sealed record WindowingStrategy(
 {
     /// <summary>One window for all time.</summary>
     public static WindowingStrategy Default { get; } = new(GlobalWindows.Instance);
+
+    /// <summary>Whether windows that would merge have done so, in a grouping before: they stay as they are in the next.</summary>
+    internal bool IsAlreadyMerged { get; init; }
+
+    /// <summary>Whether groups are emitted as elements come, instead of at the end of their window.</summary>
+    internal bool FiresPerElement { get; init; }
+
+    /// <summary>How the results of a grouping are windowed.</summary>
+    internal WindowingStrategy AfterGrouping() => WindowFn.IsMerging ? this with { IsAlreadyMerged = true } : this;
+
+    /// <summary>Windows through which elements pass as they are, without waiting.</summary>
+    internal WindowingStrategy Passing() => AfterGrouping() with { FiresPerElement = true, TimestampCombiner = TimestampCombiner.Earliest };
 }

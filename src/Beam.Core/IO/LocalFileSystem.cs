@@ -1,0 +1,73 @@
+namespace Beam.IO;
+
+/// <summary>The machine's own files.</summary>
+internal sealed class LocalFileSystem : IFileSystem
+{
+    private const int BufferSize = 1 << 16;
+
+    private LocalFileSystem() { }
+
+    public static LocalFileSystem Instance { get; } = new();
+
+    public string Resolve(string path) => Path.GetFullPath(WithoutScheme(path)) is var full && path.EndsWith('/') && !full.EndsWith('/') ? full + "/" : Path.GetFullPath(WithoutScheme(path));
+
+    public IReadOnlyList<FileMetadata> Match(string pattern)
+    {
+        try
+        {
+            return [.. Glob.Match(WithoutScheme(pattern)).Order(StringComparer.Ordinal).Select(path => new FileMetadata(path, new FileInfo(path).Length))];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BeamException($"Cannot look for '{pattern}': {e.Message}", e);
+        }
+    }
+
+    public Stream OpenRead(string path, long offset = 0)
+    {
+        var stream = new FileStream(WithoutScheme(path), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 1, FileOptions.SequentialScan);
+        stream.Position = offset;
+        return stream;
+    }
+
+    public Stream Create(string path)
+    {
+        path = WithoutScheme(path);
+        if (Path.GetDirectoryName(path) is { Length: > 0 } folder) Directory.CreateDirectory(folder);
+        return new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, BufferSize);
+    }
+
+    public bool Exists(string path) => File.Exists(WithoutScheme(path));
+
+    public void Move(string source, string destination) => File.Move(WithoutScheme(source), WithoutScheme(destination), overwrite: true);
+
+    public void DeleteFolder(string path)
+    {
+        path = WithoutScheme(path);
+        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+    }
+
+    public (string Folder, string Name) Split(string path)
+    {
+        path = WithoutScheme(path);
+        return (Path.GetDirectoryName(path) ?? Path.GetPathRoot(path) ?? "", Path.GetFileName(path));
+    }
+
+    public string Combine(string folder, string name) => Path.Combine(folder, name);
+
+    public void CheckWritable(string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var probe = Path.Combine(folder, $".temp-beam-probe-{Guid.NewGuid():N}");
+            using (new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose)) { }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new BeamException($"Cannot write to the folder '{folder}': {e.Message.TrimEnd('.')}. Choose another output, or make the folder writable.", e);
+        }
+    }
+
+    private static string WithoutScheme(string path) => path.StartsWith("file://", StringComparison.OrdinalIgnoreCase) ? path["file://".Length..] : path;
+}

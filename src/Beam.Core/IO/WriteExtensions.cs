@@ -1,0 +1,39 @@
+using System.Text.Json;
+using Beam.IO;
+
+namespace Beam;
+
+/// <summary>Collections as files of lines.</summary>
+public static class WriteExtensions
+{
+    /// <summary>
+    /// Writes lines of text to files <c>prefix-00000-of-00003suffix</c>, which appear, whole, when all of them have been written. Files of
+    /// these names are replaced; those of an earlier run with another number of shards stay.
+    /// </summary>
+    /// <param name="input">The lines, without line ends; bounded.</param>
+    /// <param name="prefix">The path that names begin with.</param>
+    /// <param name="suffix">What names end with; <c>.gz</c> compresses.</param>
+    /// <param name="numShards">How many files; 0 lets the runner decide.</param>
+    /// <param name="options">Header, footer, compression, form of the names; the defaults if null.</param>
+    /// <param name="name">The transform's name.</param>
+    /// <returns>The names of the files, once they are there.</returns>
+    /// <exception cref="BeamException">The folder cannot be written to.</exception>
+    public static PCollection<string> WriteText(
+        this PCollection<string> input, string prefix, string suffix = "", int numShards = 0, WriteTextOptions? options = null, string? name = null) =>
+        input.Apply(new WriteFiles<string>(new TextEncoder(), prefix, suffix, numShards, options ?? new(), "WriteText"), name);
+
+    /// <summary>Writes records to files with one JSON value a line; otherwise as <see cref="WriteText"/>.</summary>
+    /// <param name="input">The records; bounded.</param>
+    /// <param name="prefix">The path that names begin with.</param>
+    /// <param name="suffix">What names end with; <c>.jsonl.gz</c> compresses.</param>
+    /// <param name="numShards">How many files; 0 lets the runner decide.</param>
+    /// <param name="json">Creates the options of the JSON writer on each worker; <see cref="JsonLines.CreateOptions"/> if null.</param>
+    /// <param name="options">Header, footer, compression, form of the names; the defaults if null.</param>
+    /// <param name="name">The transform's name.</param>
+    /// <returns>The names of the files, once they are there.</returns>
+    /// <exception cref="BeamException">The folder cannot be written to.</exception>
+    public static PCollection<string> WriteJson<T>(
+        this PCollection<T> input, string prefix, string suffix = ".jsonl", int numShards = 0, Func<JsonSerializerOptions>? json = null,
+        WriteTextOptions? options = null, string? name = null) =>
+        input.Apply(new WriteFiles<T>(new JsonEncoder<T>(json), prefix, suffix, numShards, options ?? new(), "WriteJson"), name);
+}
