@@ -85,11 +85,13 @@ public sealed class CoderWriter : IBufferWriter<byte>, IDisposable
     /// <summary>Writes eight bytes, the highest first.</summary>
     public void WriteBigEndianInt64(long value) => BinaryPrimitives.WriteInt64BigEndian(Take(8), value);
 
-    /// <summary>Writes an IEEE 754 single as four bytes, the highest first.</summary>
-    public void WriteBigEndianSingle(float value) => BinaryPrimitives.WriteSingleBigEndian(Take(4), value);
+    /// <summary>Writes an IEEE 754 single as four bytes, the highest first; every NaN as 0x7FC00000, as other SDKs do.</summary>
+    public void WriteBigEndianSingle(float value) =>
+        WriteBigEndianInt32(float.IsNaN(value) ? 0x7FC00000 : BitConverter.SingleToInt32Bits(value));
 
-    /// <summary>Writes an IEEE 754 double as eight bytes, the highest first.</summary>
-    public void WriteBigEndianDouble(double value) => BinaryPrimitives.WriteDoubleBigEndian(Take(8), value);
+    /// <summary>Writes an IEEE 754 double as eight bytes, the highest first; every NaN as 0x7FF8000000000000, as other SDKs do.</summary>
+    public void WriteBigEndianDouble(double value) =>
+        WriteBigEndianInt64(double.IsNaN(value) ? 0x7FF8000000000000 : BitConverter.DoubleToInt64Bits(value));
 
     /// <summary>Writes a timestamp as Beam does: eight bytes whose order as bytes is that of the timestamps.</summary>
     public void WriteTimestamp(Timestamp value) => WriteBigEndianInt64(value.Milliseconds ^ long.MinValue);

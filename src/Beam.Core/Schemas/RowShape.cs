@@ -116,11 +116,11 @@ internal sealed class RowShape
         {
             foreach (var field in declaring.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.DeclaredOnly))
             {
-                if (field.IsDefined(typeof(NonSerializedAttribute)) || members.Exists(member => Holds(field, member))) continue;
+                if (field.IsDefined(typeof(TransientAttribute)) || members.Exists(member => Holds(field, member))) continue;
                 var name = field.Name.StartsWith('<') ? field.Name[1..Math.Max(1, field.Name.IndexOf('>', StringComparison.Ordinal))] : field.Name;
                 throw path.Fail(
                     $"its '{name}' can be neither read nor set from outside, and would be lost",
-                    Remedy + " A field marked [NonSerialized] is left out on purpose.");
+                    Remedy + " A field marked [Transient] is left out on purpose.");
             }
         }
     }

@@ -27,7 +27,7 @@ internal sealed class WindowedValueCoder<T> : Coder<WindowedValue<T>>
 
     public override void Encode(WindowedValue<T> value, CoderWriter writer, bool nested)
     {
-        if (_windows.IsGlobal && ReferenceEquals(value.Windows, GlobalWindow.Windows) && value.Pane == PaneInfo.NoFiring)
+        if (_windows.IsGlobal && (ReferenceEquals(value.Windows, GlobalWindow.Windows) || value.Windows.Count == 1) && value.Pane == PaneInfo.NoFiring)
         {
             var header = writer.GetSpan(GlobalHeaderLength)[..GlobalHeaderLength];
             BinaryPrimitives.WriteInt64BigEndian(header, value.Timestamp.Milliseconds ^ long.MinValue);
