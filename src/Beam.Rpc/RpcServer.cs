@@ -24,7 +24,8 @@ internal sealed class RpcServer : IAsyncDisposable
 
     private readonly WebApplication _app;
     private readonly TimeSpan _grace;
-    private int _stopped;
+    private readonly Lock _gate = new();
+    private Task? _stopping;
 
     private RpcServer(WebApplication app, TimeSpan grace, string target)
     {
@@ -70,11 +71,21 @@ internal sealed class RpcServer : IAsyncDisposable
 
     /// <summary>
     /// Refuses new calls (GOAWAY), lets running ones end within <see cref="RpcServerOptions.ShutdownGrace"/>, then cancels them.
-    /// Cancelling the token cancels them at once.
+    /// Cancelling the token cancels them at once. Later callers wait for the first.
     /// </summary>
-    public async Task StopAsync(CancellationToken cancellationToken = default)
+    public Task StopAsync(CancellationToken cancellationToken = default)
     {
-        if (Interlocked.Exchange(ref _stopped, 1) != 0) return;
+        lock (_gate) return _stopping ??= StopOnceAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync().ConfigureAwait(false);
+        await _app.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task StopOnceAsync(CancellationToken cancellationToken)
+    {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(_grace);
         try
@@ -85,12 +96,6 @@ internal sealed class RpcServer : IAsyncDisposable
         {
             // The host reports that its patience ended; the connections are closed all the same.
         }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await StopAsync().ConfigureAwait(false);
-        await _app.DisposeAsync().ConfigureAwait(false);
     }
 
     private static void Configure(KestrelServerOptions kestrel, RpcTarget listen, RpcServerOptions options)

@@ -74,10 +74,14 @@ internal sealed partial class ClientCall<TRequest, TResponse> : IClientStreamWri
     /// <summary>A server that ends the call early makes writing fail; its status says more than the broken write.</summary>
     private async Task<RpcException> WhyWritingFailedAsync(Exception e)
     {
-        if (!IsFinished && e is not OperationCanceledException) await _response!.ConfigureAwait(false);
+        // The handler gives up the request only with the response, so this waits for nobody else.
+        if (!IsFinished) await _response!.ConfigureAwait(false);
         lock (_gate)
         {
-            return _finished ? new RpcException(_status, _trailers) : new RpcException(ResponseStatus.OfException(e, _invoker.Target));
+            if (_finished) return new RpcException(_status, _trailers);
         }
+        return new RpcException(e is OperationCanceledException
+            ? new Status(StatusCode.Cancelled, "The server takes no more requests on this call; its responses end with the reason.", e)
+            : ResponseStatus.OfException(e, _invoker.Target));
     }
 }

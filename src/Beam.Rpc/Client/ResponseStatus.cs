@@ -67,10 +67,11 @@ internal static class ResponseStatus
         _ => StatusCode.Unknown,
     };
 
-    // RFC 9113, section 7. NO_ERROR comes with the GOAWAY of a server that stops.
+    // RFC 9113, section 7. NO_ERROR comes with the GOAWAY of a server that stops; PROTOCOL_ERROR is what the handler calls a
+    // connection whose pings nobody answers: the connection failed, not the call.
     private static StatusCode OfHttp2(int code) => code switch
     {
-        0x0 or 0x7 => StatusCode.Unavailable,
+        0x0 or 0x1 or 0x7 => StatusCode.Unavailable,
         0x8 => StatusCode.Cancelled,
         0xb => StatusCode.ResourceExhausted,
         0xc => StatusCode.PermissionDenied,

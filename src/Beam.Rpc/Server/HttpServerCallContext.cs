@@ -12,6 +12,7 @@ internal sealed class HttpServerCallContext(HttpContext http, RpcServerOptions o
 {
     // Long frames go out in pieces, each awaiting flow control, so that a slow reader holds back this much and not the message.
     private const int WriteChunk = 256 << 10;
+    private const int Http2Cancel = 8;
 
     private static readonly TimeSpan MaxTimer = TimeSpan.FromMilliseconds(uint.MaxValue - 1);
 
@@ -99,8 +100,11 @@ internal sealed class HttpServerCallContext(HttpContext http, RpcServerOptions o
     public async ValueTask WriteAsync<T>(T message, Marshaller<T> marshaller, bool flush, CancellationToken cancellationToken)
     {
         ThrowIfEnded();
-        cancellationToken.ThrowIfCancellationRequested();
         _cancellation.ThrowIfCancellationRequested();
+        // A caller of this method that gives up in the middle of a frame leaves nothing to go on with.
+        using var registration = cancellationToken == _cancellation ? default : cancellationToken.UnsafeRegister(
+            static h => ((HttpContext)h!).Features.GetRequiredFeature<IHttpResetFeature>().Reset(Http2Cancel), http);
+        cancellationToken.ThrowIfCancellationRequested();
         var flags = WriteOptions?.Flags ?? default;
         var output = http.Response.BodyWriter;
         try
