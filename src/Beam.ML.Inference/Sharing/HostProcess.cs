@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Globalization;
+using Beam.ML.Inference.Hosting;
+using Beam.Processes;
+
+namespace Beam.ML.Inference.Sharing;
+
+/// <summary>What the hosts of a model are started with, by the worker that holds the lease.</summary>
+/// <param name="OwnerWorker">That worker's id.</param>
+/// <param name="ModelName">What the model is called in messages.</param>
+/// <param name="Environment">Environment variables of the handler.</param>
+/// <param name="Log">Gets what hosts print, and what happens to them.</param>
+internal sealed record HostLaunch(string OwnerWorker, string ModelName, IReadOnlyDictionary<string, string> Environment, Action<string> Log);
+
+/// <summary>What loading a model cost.</summary>
+internal readonly record struct HostLoad(long Millis, long ModelBytes);
+
+/// <summary>A host as its owner sees it: a child process that cannot outlive this one.</summary>
+internal sealed class HostProcess : IAsyncDisposable
+{
+    private const int LastLines = 10;
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(3);
+
+    private readonly ChildProcess process;
+    private readonly Queue<string> lastWords;
+
+    private HostProcess(ChildProcess process, Queue<string> lastWords)
+    {
+        (this.process, this.lastWords) = (process, lastWords);
+        StartedTicks = LeftoverHost.StartOf(process.Id) ?? 0;
+    }
+
+    public int Id => process.Id;
+
+    /// <summary>When the process started, in ticks of UTC; 0 if it is gone already.</summary>
+    public long StartedTicks { get; }
+
+    public Task<int> Exited => process.Exited;
+
+    public static HostProcess Start(HostLaunch launch, string handlerPath, string socket, long generation, string token, ModelSharing sharing)
+    {
+        var lastWords = new Queue<string>();
+        var environment = launch.Environment.ToDictionary(v => v.Key, v => (string?)v.Value);
+        environment[ModelHostProcess.TokenVariable] = token;
+        var process = ChildProcess.Start<ModelHostProcess>(new ChildProcessOptions
+        {
+            Name = $"the host of {launch.ModelName}",
+            Arguments =
+            [
+                handlerPath, socket, generation.ToString(CultureInfo.InvariantCulture),
+                sharing.MaxRequestsPerHost.ToString(CultureInfo.InvariantCulture), sharing.MaxRequestsPerWorker.ToString(CultureInfo.InvariantCulture),
+            ],
+            Environment = environment,
+            StandardOutput = Keep,
+            StandardError = Keep,
+        });
+        return new HostProcess(process, lastWords);
+
+        void Keep(string line)
+        {
+            lock (lastWords)
+            {
+                if (lastWords.Count == LastLines) lastWords.Dequeue();
+                lastWords.Enqueue(line);
+            }
+
+            launch.Log(line);
+        }
+    }
+
+    /// <summary>How the process ended, with the last that it printed.</summary>
+    public string DescribeExit()
+    {
+        var code = Exited.IsCompletedSuccessfully ? Exited.Result.ToString(CultureInfo.InvariantCulture) : "unknown";
+        string[] words;
+        lock (lastWords) words = [.. lastWords];
+        return $"The model host {Id} exited with code {code}{(words.Length == 0 ? "." : ": " + string.Join(" | ", words))}";
+    }
+
+    /// <summary>Asks the host to stop, and ends it if it does not.</summary>
+    public Task StopAsync() => process.StopAsync(StopGrace);
+
+    /// <summary>Ends the host at once.</summary>
+    public ValueTask DisposeAsync() => process.DisposeAsync();
+}
+
+/// <summary>
+/// Ends a host whose owner is gone but which lives on, because it is stopped and so cannot see its lifeline break. Without this, two hosts
+/// could hold memory for one copy.
+/// </summary>
+internal static class LeftoverHost
+{
+    // Start times are computed from ticks since boot, and vary a little with who computes them.
+    private static readonly TimeSpan StartTolerance = TimeSpan.FromSeconds(2);
+
+    public static long? StartOf(int processId)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(processId);
+            return process.StartTime.ToUniversalTime().Ticks;
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
+    }
+
+    public static async Task EndAsync(HostRecord? record)
+    {
+        if (record is null || record.ProcessId <= 0 || record.ProcessStarted == 0) return;
+        if (StartOf(record.ProcessId) is not { } started || Math.Abs(started - record.ProcessStarted) > StartTolerance.Ticks) return;
+        try
+        {
+            using var process = Process.GetProcessById(record.ProcessId);
+            process.Kill();
+            await process.WaitForExitAsync();
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            // It ended by itself.
+        }
+    }
+}
