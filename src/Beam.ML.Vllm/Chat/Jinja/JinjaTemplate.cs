@@ -1,0 +1,27 @@
+using System.Text;
+
+namespace Beam.ML.Vllm.Chat.Jinja;
+
+/// <summary>A parsed template.</summary>
+internal sealed class JinjaTemplate
+{
+    private readonly Statement[] _body;
+
+    private JinjaTemplate(Statement[] body) => _body = body;
+
+    /// <exception cref="ChatTemplateException">The source is malformed.</exception>
+    public static JinjaTemplate Parse(string source) => new(JinjaParser.Parse(source));
+
+    /// <exception cref="ChatTemplateException">The template raised an error, or went wrong.</exception>
+    public string Render(IReadOnlyDictionary<string, object> variables, TimeProvider time)
+    {
+        var limits = new JinjaLimits();
+        var globals = new JinjaScope(null);
+        foreach (var (name, function) in JinjaGlobals.Create(time, limits)) globals.Set(name, function);
+        var scope = new JinjaScope(globals);
+        foreach (var (name, value) in variables) scope.Set(name, value);
+        var output = new StringBuilder();
+        new JinjaInterpreter(limits).Run(_body, scope, output);
+        return output.ToString();
+    }
+}

@@ -1,0 +1,122 @@
+using System.Text.Json;
+
+namespace Beam.ML.Vllm.Chat.Jinja;
+
+// A value is a bool, long, double, string, List<object>, JinjaTuple, JinjaDict, JinjaNone, JinjaUndefined, JinjaNamespace or JinjaFunction.
+// It is never null.
+
+/// <summary>Python's None.</summary>
+internal sealed class JinjaNone
+{
+    public static JinjaNone Value { get; } = new();
+
+    private JinjaNone() { }
+}
+
+/// <summary>What a missing variable or attribute is: empty when printed or walked through, an error when used otherwise.</summary>
+internal sealed record JinjaUndefined(string Message)
+{
+    public ChatTemplateException Error => new(Message);
+}
+
+internal sealed record JinjaTuple(IReadOnlyList<object> Items);
+
+/// <summary>A dictionary in the order of insertion, with Python's equality of keys.</summary>
+internal sealed class JinjaDict
+{
+    private readonly OrderedDictionary<object, object> _items = new(KeyComparer.Instance);
+
+    public int Count => _items.Count;
+
+    public IEnumerable<object> Keys => _items.Keys;
+
+    public IEnumerable<object> Values => _items.Values;
+
+    public IEnumerable<KeyValuePair<object, object>> Items => _items;
+
+    public object this[object key]
+    {
+        set
+        {
+            if (key is List<object> or JinjaDict) throw new ChatTemplateException($"unhashable type: '{PythonObject.TypeName(key)}'");
+            _items[key] = value;
+        }
+    }
+
+    public bool TryGet(object key, out object value) => _items.TryGetValue(key, out value!);
+
+    private sealed class KeyComparer : IEqualityComparer<object>
+    {
+        public static KeyComparer Instance { get; } = new();
+
+        public new bool Equals(object? a, object? b) => PythonObject.AreEqual(a!, b!);
+
+        public int GetHashCode(object key) => key switch
+        {
+            string s => s.GetHashCode(StringComparison.Ordinal),
+            bool b => (b ? 1.0 : 0.0).GetHashCode(),
+            long l => ((double)l).GetHashCode(),
+            double d => d.GetHashCode(),
+            JinjaTuple t => t.Items.Count,
+            _ => 0,
+        };
+    }
+}
+
+/// <summary>What <c>namespace()</c> makes: the one thing whose attributes a template can set.</summary>
+internal sealed class JinjaNamespace
+{
+    public Dictionary<string, object> Attributes { get; } = new(StringComparer.Ordinal);
+}
+
+/// <summary>A macro, a method or a function of the environment.</summary>
+internal sealed record JinjaFunction(string Name, Func<CallArguments, object> Invoke)
+{
+    public IReadOnlyDictionary<string, object>? Attributes { get; init; }
+}
+
+/// <summary>Evaluated arguments.</summary>
+internal sealed record CallArguments(string Callee, IReadOnlyList<object> Positional, IReadOnlyDictionary<string, object> Named, JinjaLimits Limits)
+{
+    /// <summary>The argument at a place or of a name, or null if it is not given.</summary>
+    public object? Find(int index, string name) => index < Positional.Count ? Positional[index] : Named.GetValueOrDefault(name);
+
+    public object Get(int index, string name) => Find(index, name) ?? throw new ChatTemplateException($"{Callee}() needs the argument '{name}'");
+
+    public string Text(int index, string name) => Get(index, name) as string ?? throw new ChatTemplateException($"{Callee}() needs a text as '{name}'");
+
+    public string Text(int index, string name, string otherwise) => Find(index, name) is null or JinjaNone ? otherwise : Text(index, name);
+
+    public long Integer(int index, string name, long otherwise) => Find(index, name) switch
+    {
+        null or JinjaNone => otherwise,
+        bool b => b ? 1 : 0,
+        long l => l,
+        _ => throw new ChatTemplateException($"{Callee}() needs a whole number as '{name}'"),
+    };
+
+    public bool Flag(int index, string name, bool otherwise) => Find(index, name) is { } value ? PythonObject.IsTrue(value) : otherwise;
+}
+
+/// <summary>Conversion from JSON.</summary>
+internal static class JinjaValues
+{
+    public static object FromJson(JsonElement json) => json.ValueKind switch
+    {
+        JsonValueKind.String => json.GetString()!,
+        JsonValueKind.Number when json.TryGetInt64(out var integer) && json.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 => integer,
+        JsonValueKind.Number => (object)json.GetDouble(),
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.Array => json.EnumerateArray().Select(FromJson).ToList(),
+        JsonValueKind.Object => Dict(json),
+        _ => JinjaNone.Value,
+    };
+
+    private static JinjaDict Dict(JsonElement json)
+    {
+        var dict = new JinjaDict();
+        foreach (var property in json.EnumerateObject()) dict[property.Name] = FromJson(property.Value);
+        return dict;
+    }
+}
