@@ -20,6 +20,8 @@ public sealed class FakeModelHandler : ElementwiseModelHandler<string, FakeAnswe
 
     public override bool ShareModelAcrossProcesses => Shared;
 
+    public override Coder<FakeAnswer> PredictionCoder => new FakeAnswerCoder();
+
     public override IReadOnlyCollection<string> InferenceArgNames => ["greeting"];
 
     public override async Task<FakeModel> LoadModelAsync(CancellationToken cancellationToken)

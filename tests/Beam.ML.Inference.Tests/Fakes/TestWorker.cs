@@ -20,14 +20,7 @@ internal sealed class TestWorker(string workDirectory, string workerId, Pipeline
     /// <summary>The client that a function of this worker would have.</summary>
     public Task<InferenceClient<TExample, TPrediction>> ConnectAsync<TExample, TPrediction>(
         InferenceHandler<TExample, TPrediction> handler, CancellationToken cancellationToken = default) =>
-        handler.Bind(Coders(), "Test").ConnectAsync(this, cancellationToken);
-
-    public static CoderRegistry Coders()
-    {
-        var coders = new CoderRegistry();
-        coders.Register(new FakeAnswerCoder());
-        return coders;
-    }
+        handler.Bind(new CoderRegistry(), "Test").ConnectAsync(this, cancellationToken);
 
     public async ValueTask DisposeAsync()
     {

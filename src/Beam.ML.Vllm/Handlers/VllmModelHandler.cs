@@ -1,0 +1,114 @@
+using Beam.Metrics;
+using Beam.ML.Inference;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Sampling;
+
+namespace Beam.ML.Vllm;
+
+/// <summary>
+/// A language model behind the continuous-batching engine. One process of each machine hosts it for all workers
+/// (<c>ModelCopies</c> of them, to be exact), and every element is a request of its own that joins the engine's batch as it arrives.
+/// </summary>
+/// <remarks>
+/// Inference arguments are vLLM's sampling parameters by their names (<c>max_tokens</c>, by default 16, <c>temperature</c>, <c>top_p</c>,
+/// <c>stop</c>, …); what they leave open, the model's generation_config.json says.
+/// </remarks>
+/// <typeparam name="TExample">What a request is made from.</typeparam>
+public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExample, PredictionResult<TExample, Completion>, LlmEngine>
+{
+    private readonly EngineOptions options;
+
+    // The arguments of a transform are one object for all of its elements, and so are the parameters that they stand for.
+    [Transient]
+    private volatile Tuple<InferenceArgs, SamplingParams>? lastParameters;
+
+    private protected VllmModelHandler(EngineOptions options)
+    {
+        try
+        {
+            options.Validate();
+        }
+        catch (ArgumentException e)
+        {
+            throw new PipelineConstructionException($"{GetType().Name}: {e.Message}", e);
+        }
+
+        this.options = options;
+    }
+
+    /// <summary>How the engine is set up. Where it names no number of threads, a copy gets its share of the processors.</summary>
+    public EngineOptions EngineOptions => options;
+
+    /// <inheritdoc/>
+    public sealed override bool ShareModelAcrossProcesses => true;
+
+    /// <inheritdoc/>
+    public override string MetricsNamespace => "BeamML_vLLM";
+
+    /// <inheritdoc/>
+    public override string ModelName => $"The model '{options.ServedModelName ?? options.Model}'";
+
+    /// <inheritdoc/>
+    public sealed override void ValidateInferenceArgs(InferenceArgs args) => ToParameters(args, new SamplingParams());
+
+    /// <inheritdoc/>
+    public sealed override async Task<LlmEngine> LoadModelAsync(CancellationToken cancellationToken)
+    {
+        var engine = await LlmEngine.LoadAsync(options, cancellationToken);
+        try
+        {
+            Prepare(engine);
+            return engine;
+        }
+        catch
+        {
+            await engine.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public sealed override async Task<PredictionResult<TExample, Completion>> RunInferenceAsync(
+        TExample example, LlmEngine model, InferenceArgs inferenceArgs, CancellationToken cancellationToken)
+    {
+        var output = await CompleteAsync(example, model, ParametersOf(inferenceArgs, model), cancellationToken);
+        var (completion, metrics) = (output.Outputs[0], output.Metrics);
+        return new PredictionResult<TExample, Completion>(example, new Completion(
+            completion.Text, completion.FinishReason ?? "abort", completion.StopReason?.ToString(), metrics.PromptTokens, metrics.OutputTokens,
+            metrics.CachedTokens, metrics.QueueTime ?? TimeSpan.Zero, metrics.TimeToFirstToken ?? TimeSpan.Zero, metrics.MeanBatchSize,
+            completion.TokenIds), model.ModelName);
+    }
+
+    /// <inheritdoc/>
+    public sealed override bool IsModelBroken(Exception exception) => exception is EngineDeadException;
+
+    /// <summary>Loads what the handler needs beside the engine.</summary>
+    private protected virtual void Prepare(LlmEngine engine) { }
+
+    /// <summary>Has the engine answer one example.</summary>
+    private protected abstract Task<RequestOutput> CompleteAsync(
+        TExample example, LlmEngine engine, SamplingParams parameters, CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
+    protected sealed override void ReportMetrics(PredictionResult<TExample, Completion> prediction, string metricsNamespace)
+    {
+        var completion = prediction.Inference;
+        Metric.Counter(metricsNamespace, InferenceMetricNames.PromptTokens).Inc(completion.PromptTokens);
+        Metric.Counter(metricsNamespace, InferenceMetricNames.CachedTokens).Inc(completion.CachedTokens);
+        Metric.Counter(metricsNamespace, InferenceMetricNames.OutputTokens).Inc(completion.OutputTokens);
+        Metric.Distribution(metricsNamespace, InferenceMetricNames.QueueTime).Update((long)completion.QueueTime.TotalMicroseconds);
+        Metric.Distribution(metricsNamespace, InferenceMetricNames.TimeToFirstToken).Update((long)completion.TimeToFirstToken.TotalMicroseconds);
+        Metric.Distribution(metricsNamespace, InferenceMetricNames.EngineBatchSize)
+            .Update((long)Math.Round(completion.MeanBatchSize * InferenceMetricNames.EngineBatchSizeScale));
+    }
+
+    private SamplingParams ParametersOf(InferenceArgs args, LlmEngine engine)
+    {
+        var last = lastParameters;
+        if (last is null || !ReferenceEquals(last.Item1, args)) lastParameters = last = Tuple.Create(args, ToParameters(args, engine.DefaultSamplingParams));
+        return last.Item2;
+    }
+
+    private static SamplingParams ToParameters(InferenceArgs args, SamplingParams defaults) =>
+        SamplingParams.FromDictionary(args.ToDictionary(arg => arg.Key, arg => arg.Value), defaults);
+}

@@ -1,0 +1,122 @@
+using Beam.ML.Inference;
+using Beam.ML.Inference.Clients;
+using Beam.ML.Inference.Tests;
+using Beam.ML.Vllm.Chat;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Tests.Models;
+using NUnit.Framework;
+
+namespace Beam.ML.Vllm.Tests.Handlers;
+
+/// <summary>The handlers in a worker, with the engine in its host process.</summary>
+public sealed class VllmHandlerTests
+{
+    private static readonly InferenceArgs Greedy = new() { ["max_tokens"] = 64, ["temperature"] = 0 };
+
+    [Test]
+    public async Task Capitals_are_right_and_a_completion_says_all_that_the_engine_knows_of_it()
+    {
+        using var folder = new TemporaryFolder();
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(new VllmCompletionsModelHandler(TestModels.TinyGemma));
+        var countries = Countries();
+        var outcomes = await Task.WhenAll(countries.Select(c => AskAsync(client, $"What is the capital of {c.Country}?", Greedy)));
+
+        var right = countries.Zip(outcomes).Count(pair => pair.Second.Value.Inference.Text.Trim() == $"The capital of {pair.First.Country} is {pair.First.Capital}.");
+        Assert.That(right, Is.GreaterThanOrEqualTo(0.95 * countries.Length));
+        var (example, completion, model) = outcomes[0].Value;
+        Assert.That(example, Is.EqualTo($"What is the capital of {countries[0].Country}?"));
+        Assert.That(model, Is.EqualTo("checkpoint"));
+        Assert.That(completion.FinishReason, Is.EqualTo("stop"));
+        Assert.That(completion.OutputTokens, Is.EqualTo(completion.TokenIds.Count).And.InRange(1, 63));
+        Assert.That(completion.PromptTokens, Is.GreaterThan(5));
+        Assert.That(completion.TimeToFirstToken, Is.GreaterThanOrEqualTo(completion.QueueTime));
+        Assert.That(outcomes.Average(outcome => outcome.Value.Inference.MeanBatchSize), Is.GreaterThan(2), "Requests should share steps.");
+    }
+
+    [Test]
+    public async Task A_prompt_that_is_too_long_and_one_that_is_empty_fail_alone_with_a_reason()
+    {
+        using var folder = new TemporaryFolder();
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(new VllmCompletionsModelHandler(TestModels.TinyGemma));
+        var outcomes = await Task.WhenAll(new[] { "What is the capital of Mexico?", string.Join(' ', Enumerable.Repeat("Mexico", 2000)), "", "What is 2 plus 2?" }
+            .Select(prompt => AskAsync(client, prompt, Greedy)));
+        Assert.That(outcomes[0].Value.Inference.Text, Is.EqualTo(" The capital of Mexico is Mexico City."));
+        Assert.That(outcomes[1].Error!.Message, Does.StartWith("This model's maximum context length is 1024 tokens."));
+        Assert.That(outcomes[2].Error!.Message, Is.EqualTo("The prompt cannot be empty."));
+        Assert.That(outcomes[3].Value.Inference.Text, Is.EqualTo(" 2 plus 2 is 4."));
+    }
+
+    [Test]
+    public async Task Conversations_are_answered_through_the_models_chat_template()
+    {
+        using var folder = new TemporaryFolder();
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(new VllmChatModelHandler(TestModels.TinyGemma));
+        IReadOnlyList<ChatMessage> question = [new("user", "What is the capital of France?")];
+        var answer = (await AskAsync(client, question, Greedy)).Value;
+        Assert.That(answer.Inference.Text.Trim(), Is.EqualTo("The capital of France is Paris."));
+        Assert.That(answer.Example, Is.EqualTo(question));
+        Assert.That((await AskAsync(client, (IReadOnlyList<ChatMessage>)[], Greedy)).Error!.Message, Is.EqualTo("The conversation has no message."));
+    }
+
+    [Test]
+    public async Task A_request_overrides_the_arguments_of_the_transform()
+    {
+        using var folder = new TemporaryFolder();
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(new VllmRequestsModelHandler(TestModels.TinyGemma));
+        const string Prompt = "What is the capital of Mexico?";
+        var whole = (await AskAsync(client, new CompletionRequest(Prompt), Greedy)).Value.Inference;
+        var limited = (await AskAsync(client, new CompletionRequest(Prompt, MaxTokens: 3), Greedy)).Value.Inference;
+        var stopped = (await AskAsync(client, new CompletionRequest(Prompt, Stop: ["Mexico"]), Greedy)).Value.Inference;
+        var wrong = await AskAsync(client, new CompletionRequest(Prompt, Temperature: -1), Greedy);
+        Assert.That(limited.TokenIds, Is.EqualTo(whole.TokenIds.Take(3)));
+        Assert.That(limited.FinishReason, Is.EqualTo("length"));
+        Assert.That((stopped.Text, stopped.FinishReason, stopped.StopReason), Is.EqualTo((" The capital of ", "stop", "Mexico")));
+        Assert.That(wrong.Error!.Message, Is.EqualTo("temperature must be in [0, 2], got -1."));
+    }
+
+    [Test]
+    public void Arguments_and_options_are_checked_when_the_pipeline_is_built()
+    {
+        var handler = new VllmCompletionsModelHandler(TestModels.TinyGemma);
+        Assert.That(() => handler.ValidateInferenceArgs(new() { ["max_tokns"] = 1 }), Throws.ArgumentException.With.Message.Contains("Did you mean 'max_tokens'?"));
+        Assert.That(() => handler.ValidateInferenceArgs(new() { ["top_p"] = 2 }), Throws.ArgumentException.With.Message.Contains("top_p"));
+        Assert.That(() => new VllmCompletionsModelHandler(new EngineOptions { Model = "m", MaxNumSequences = 0 }),
+            Throws.TypeOf<PipelineConstructionException>().With.Message.Contains("max_num_seqs"));
+    }
+
+    [TestCase("missing folder", "no-such-model")]
+    [TestCase("truncated weights", "model.safetensors")]
+    [TestCase("missing tokenizer", "tokenizer")]
+    public async Task A_model_that_cannot_be_loaded_says_what_is_wrong_in_one_line(string what, string named)
+    {
+        using var folder = new TemporaryFolder();
+        var model = Path.Combine(folder.Path, what == "missing folder" ? "no-such-model" : "model");
+        if (what != "missing folder")
+        {
+            Directory.CreateDirectory(model);
+            foreach (var file in Directory.EnumerateFiles(TestModels.TinyGemma)) File.Copy(file, Path.Combine(model, Path.GetFileName(file)));
+        }
+
+        if (what == "missing tokenizer") File.Delete(Path.Combine(model, "tokenizer.model"));
+        if (what == "truncated weights")
+        {
+            await using var weights = File.OpenWrite(Path.Combine(model, "model.safetensors"));
+            weights.SetLength(weights.Length / 2);
+        }
+
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        Assert.That(() => worker.ConnectAsync(new VllmCompletionsModelHandler(model)).WaitAsync(TimeSpan.FromMinutes(2)),
+            Throws.TypeOf<ModelLoadException>().With.Message.Contains(named).And.Message.Not.Contains("\n"));
+    }
+
+    private static async Task<Outcome<PredictionResult<TExample, Completion>>> AskAsync<TExample>(
+        InferenceClient<TExample, PredictionResult<TExample, Completion>> client, TExample example, InferenceArgs args) =>
+        (await client.PredictAsync([example], args, new InferenceMetrics("test"), CancellationToken.None))[0];
+
+    private static (string Country, string Capital)[] Countries() =>
+        [.. File.ReadLines(Path.Combine(TestModels.TinyGemma, "..", "countries.tsv")).Skip(1).Select(line => line.Split('\t')).Select(row => (row[0], row[1]))];
+}
