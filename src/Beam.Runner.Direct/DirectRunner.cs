@@ -1,0 +1,50 @@
+using Beam.Runner.Direct.Progress;
+using Beam.Runner.Direct.Workers;
+
+namespace Beam.Runner.Direct;
+
+/// <summary>
+/// The local runner: runs a pipeline on this machine over the Fn API, in this process or in worker processes
+/// (<see cref="DirectOptions.RunningMode"/>). It is what <c>--runner=DirectRunner</c>, the default, names.
+/// </summary>
+/// <param name="options">The options; see <see cref="DirectOptions"/>.</param>
+public sealed class DirectRunner(PipelineOptions options) : PipelineRunner
+{
+    /// <summary>Starts a pipeline on this machine.</summary>
+    /// <param name="pipeline">The pipeline.</param>
+    /// <param name="cancellationToken">Cancels the submission, not the running pipeline.</param>
+    /// <exception cref="BeamException">The options are wrong, or the pipeline asks for what this runner does not do.</exception>
+    public override Task<PipelineResult> RunAsync(Pipeline pipeline, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var direct = options.As<DirectOptions>();
+        var name = options.As<StandardOptions>().JobName ?? "job";
+        var proto = pipeline.ToProto();
+        var progress = new JobProgress();
+        var job = JobExecution.Prepare<SdkWorkerEntry>(proto, Settings(direct) with { PipelineOptions = options.ToStruct(), Observers = [progress] }, SdkWorkerEntry.RunHarness(options));
+        progress.TotalStages = job.Plan.Stages.Count;
+        var reporter = Shows(direct.Progress) ? new ProgressReporter(progress, Console.Error, isLive: !Console.IsErrorRedirected) : null;
+        return Task.FromResult<PipelineResult>(new DirectPipelineResult($"{name}-{Guid.NewGuid():N}", job, reporter));
+    }
+
+    /// <summary>How many workers and bundles at a time the options ask for on a machine with so many cores.</summary>
+    /// <exception cref="BeamException">An option is out of range.</exception>
+    internal static JobSettings Settings(DirectOptions direct, int? cores = null)
+    {
+        if (direct.NumWorkers is < 0 or > 1024) throw new BeamException($"--direct_num_workers is {direct.NumWorkers}; it must be 0 (one for each core) to 1024.");
+        if (direct.BundlesPerWorker is < 0 or > 1024) throw new BeamException($"--direct_bundles_per_worker is {direct.BundlesPerWorker}; it must be 0 (the cores divided among the workers) to 1024.");
+        var available = cores ?? Environment.ProcessorCount;
+        var workers = direct.NumWorkers > 0 ? direct.NumWorkers : available;
+        var pool = direct.RunningMode == DirectRunningMode.InMemory
+            ? new WorkerPoolOptions { Workers = 1, BundlesPerWorker = direct.BundlesPerWorker > 0 ? direct.BundlesPerWorker : workers }
+            : new WorkerPoolOptions { Workers = workers, BundlesPerWorker = direct.BundlesPerWorker > 0 ? direct.BundlesPerWorker : Math.Max(1, available / workers) };
+        return new JobSettings { Mode = direct.RunningMode, Workers = pool, LogLevel = direct.LogLevel };
+    }
+
+    private static bool Shows(ProgressDisplay display) => display switch
+    {
+        ProgressDisplay.On => true,
+        ProgressDisplay.Auto => !Console.IsErrorRedirected,
+        _ => false,
+    };
+}

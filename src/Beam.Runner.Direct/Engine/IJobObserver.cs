@@ -1,0 +1,39 @@
+namespace Beam.Runner.Direct.Engine;
+
+/// <summary>Is told what happens in a job, for progress and statistics. Calls come from several threads and must return at once.</summary>
+internal interface IJobObserver
+{
+    void StageStarted(Stage stage, int bundles, long elements)
+    {
+    }
+
+    void StageCompleted(Stage stage)
+    {
+    }
+
+    void BundleStarted(Bundle bundle, string workerId)
+    {
+    }
+
+    /// <summary>A running bundle has read so many of its elements.</summary>
+    void BundleProgress(Bundle bundle, long elementsRead)
+    {
+    }
+
+    void BundleCommitted(Bundle bundle, BundleResult result)
+    {
+    }
+
+    /// <summary>A bundle runs again, or the job ends. What it has reported so far does not count.</summary>
+    void BundleAbandoned(Bundle bundle, string reason, IReadOnlyList<MetricUpdate> attempted)
+    {
+    }
+
+    void WorkerStarted(string workerId, int? processId)
+    {
+    }
+
+    void WorkerLost(string workerId, string reason)
+    {
+    }
+}
