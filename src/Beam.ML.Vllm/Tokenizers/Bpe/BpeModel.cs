@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Beam.ML.Vllm.Tokenizers.Json;
 using Beam.ML.Vllm.Tokenizers.Text;
 
@@ -31,9 +32,8 @@ internal sealed class BpeModel : TokenModel
         _options = options;
         _pairs = new PairTable(merges);
         for (var c = 0; c < 128; c++) _asciiIds[c] = vocabulary.Find([(byte)c]);
-        if (options.ContinuingSubwordPrefix.Length > 0 || options.EndOfWordSuffix.Length > 0 || MergesStandIns(merges, options)) return;
-        _boundaries = new MergeBoundaries();
-        foreach (var (_, _, id) in merges) _boundaries.AddToken(vocabulary[id]);
+        if (options.ContinuingSubwordPrefix.Length > 0 || options.EndOfWordSuffix.Length > 0 || MergesStandIns(vocabulary, merges, options)) return;
+        _boundaries = FindBoundaries(vocabulary, merges);
     }
 
     public override int UnkId => _options.UnkId;
@@ -125,14 +125,23 @@ internal sealed class BpeModel : TokenModel
     }
 
     // Whether a token that stands for a byte or for the unknown takes part in merges: then characters do not tell where none happen.
-    private static bool MergesStandIns(ReadOnlySpan<(int Left, int Right, int Id)> merges, BpeOptions options)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool MergesStandIns(TokenTable vocabulary, ReadOnlySpan<(int Left, int Right, int Id)> merges, BpeOptions options)
     {
-        var standIns = new HashSet<int>(options.ByteIds ?? []) { options.UnkId };
-        standIns.Remove(-1);
-        if (standIns.Count == 0) return false;
+        var isStandIn = new bool[vocabulary.Count];
+        foreach (var id in (int[])[options.UnkId, .. options.ByteIds ?? []])
+            if (id >= 0) isStandIn[id] = true;
         foreach (var (left, right, _) in merges)
-            if (standIns.Contains(left) || standIns.Contains(right)) return true;
+            if (isStandIn[left] || isStandIn[right]) return true;
         return false;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static MergeBoundaries FindBoundaries(TokenTable vocabulary, ReadOnlySpan<(int Left, int Right, int Id)> merges)
+    {
+        var boundaries = new MergeBoundaries();
+        foreach (var (_, _, id) in merges) boundaries.AddToken(vocabulary[id]);
+        return boundaries;
     }
 
     private readonly struct Rules(PairTable pairs) : IMergeRules

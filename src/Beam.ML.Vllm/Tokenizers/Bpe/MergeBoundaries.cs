@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Beam.ML.Vllm.Tokenizers.Text;
 
 namespace Beam.ML.Vllm.Tokenizers.Bpe;
@@ -13,6 +14,7 @@ internal sealed class MergeBoundaries
     private readonly ulong[] _together = new ulong[1 << (Bits - 6)];
 
     /// <summary>Notes the neighbours within a token.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void AddToken(ReadOnlySpan<byte> token)
     {
         if (token.IsEmpty) return;
@@ -41,5 +43,6 @@ internal sealed class MergeBoundaries
         return text.Length;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Bit(int left, int right) => (int)(((uint)left * 0x9E3779B1u ^ (uint)right * 0x85EBCA77u) * 0x2C1B3C6Du >> (32 - Bits));
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Beam.ML.Vllm.Tokenizers.Text;
 
@@ -19,6 +20,7 @@ internal sealed class PairTable
     private readonly Slot[] _slots;
 
     /// <summary>Builds the table; a later merge of a pair takes an earlier one's place, as in the reference library.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public PairTable(ReadOnlySpan<(int Left, int Right, int Id)> merges)
     {
         _slots = new Slot[BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, merges.Length * 2))];
@@ -37,8 +39,10 @@ internal sealed class PairTable
     }
 
     // Never 0, which marks an empty slot.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Key(int left, int right) => (ulong)(uint)(left + 1) << 32 | (uint)right;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Find(ulong key)
     {
         var mask = _slots.Length - 1;

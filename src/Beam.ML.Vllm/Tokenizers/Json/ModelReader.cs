@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Beam.ML.Vllm.Tokenizers.Bpe;
@@ -10,20 +11,20 @@ namespace Beam.ML.Vllm.Tokenizers.Json;
 /// <summary>Reads the <c>model</c> of a tokenizer.json straight from its bytes into flat tables: it is nearly all of the file.</summary>
 internal ref struct ModelReader
 {
-    private TokenTable _vocabulary;
+    private TokenTable? _vocabulary;
     private readonly List<double> _scores = [];
     private readonly int _fileLength;
     private string? _type, _unkToken, _continuingPrefix, _endOfWordSuffix;
     private bool _fuseUnk, _byteFallback, _ignoreMerges;
     private int _unkId = -1, _maxCharsPerWord = 100;
     private Utf8JsonReader _vocab, _merges;
-    private bool _hasVocab, _hasMerges;
+    private bool _hasVocab, _hasMerges, _knowsPrefix;
+    private PooledList<(int Left, int Right, int Id)>? _readMerges;
     private byte[] _scratch = new byte[256];
 
     private ModelReader(int fileLength)
     {
         _fileLength = fileLength;
-        _vocabulary = null!;
     }
 
     /// <summary>Reads the object that the reader stands on.</summary>
@@ -45,23 +46,37 @@ internal ref struct ModelReader
             {
                 case "type": _type = Text(ref reader, name); break;
                 case "unk_token": _unkToken = Text(ref reader, name); break;
-                case "continuing_subword_prefix": _continuingPrefix = Text(ref reader, name); break;
+                case "continuing_subword_prefix":
+                    _continuingPrefix = Text(ref reader, name);
+                    _knowsPrefix = true;
+                    break;
                 case "end_of_word_suffix": _endOfWordSuffix = Text(ref reader, name); break;
                 case "fuse_unk": _fuseUnk = Flag(ref reader, name); break;
                 case "byte_fallback": _byteFallback = Flag(ref reader, name); break;
                 case "ignore_merges": _ignoreMerges = Flag(ref reader, name); break;
                 case "unk_id": _unkId = Number(ref reader, name, -1); break;
                 case "max_input_chars_per_word": _maxCharsPerWord = Number(ref reader, name, 100); break;
-                // Merges need the vocabulary, and the order of the two is free: come back when all else is known.
+                // Merges need the vocabulary, and the order of properties is free: what comes before the things it needs is skipped
+                // and read when all else is known. In the order that the reference library writes, nothing is read twice.
                 case "vocab":
                     _vocab = reader;
                     _hasVocab = true;
-                    reader.Skip();
+                    if (_type is null) reader.Skip();
+                    else
+                    {
+                        ReadVocab();
+                        reader = _vocab;
+                    }
                     break;
                 case "merges":
                     _merges = reader;
                     _hasMerges = true;
-                    reader.Skip();
+                    if (_vocabulary is null || !_knowsPrefix) reader.Skip();
+                    else
+                    {
+                        _readMerges = ReadMerges();
+                        reader = _merges;
+                    }
                     break;
                 default: reader.Skip(); break;
             }
@@ -72,30 +87,35 @@ internal ref struct ModelReader
     {
         if (!_hasVocab) throw new TokenizerException("The model has no vocab.");
         _type ??= _vocab.TokenType == JsonTokenType.StartArray ? "Unigram" : _hasMerges ? "BPE" : "WordPiece";
-        if (_type == "Unigram") ReadScoredVocabulary();
-        else ReadVocabulary();
+        if (_vocabulary is null) ReadVocab();
         return _type switch
         {
             "BPE" => BuildBpe(),
             "Unigram" => BuildUnigram(),
-            "WordPiece" => new WordPieceModel(_vocabulary, UnkByName("[UNK]"), Encoding.UTF8.GetBytes(_continuingPrefix ?? "##"), _maxCharsPerWord),
-            "WordLevel" => new WordLevelModel(_vocabulary, _vocabulary.Find(Encoding.UTF8.GetBytes(_unkToken ?? "<unk>"))),
+            "WordPiece" => new WordPieceModel(_vocabulary!, UnkByName("[UNK]"), Encoding.UTF8.GetBytes(_continuingPrefix ?? "##"), _maxCharsPerWord),
+            "WordLevel" => new WordLevelModel(_vocabulary!, _vocabulary!.Find(Encoding.UTF8.GetBytes(_unkToken ?? "<unk>"))),
             _ => throw new TokenizerException($"The model type '{_type}' is not supported: expected BPE, Unigram, WordPiece or WordLevel."),
         };
     }
 
+    private void ReadVocab()
+    {
+        if (_type == "Unigram") ReadScoredVocabulary();
+        else ReadVocabulary();
+    }
+
     private UnigramModel BuildUnigram()
     {
-        if (_unkId >= _vocabulary.Count) throw new TokenizerException($"The model's unk_id {_unkId} is outside its vocabulary of {_vocabulary.Count}.");
+        if (_unkId >= _vocabulary!.Count) throw new TokenizerException($"The model's unk_id {_unkId} is outside its vocabulary of {_vocabulary.Count}.");
         var bytes = _byteFallback ? ByteIds() : null;
         return new UnigramModel(_vocabulary, [.. _scores], _unkId, bytes is null || bytes.Contains(-1) ? null : bytes);
     }
 
     private BpeModel BuildBpe()
     {
-        var merges = ReadMerges();
+        var merges = _readMerges ?? ReadMerges();
         using (merges)
-            return new BpeModel(_vocabulary, merges.Span, new BpeOptions
+            return new BpeModel(_vocabulary!, merges.Span, new BpeOptions
             {
                 UnkId = _unkToken is null ? -1 : UnkByName(_unkToken),
                 FuseUnk = _fuseUnk,
@@ -109,16 +129,17 @@ internal ref struct ModelReader
     private int UnkByName(string otherwise)
     {
         var name = _unkToken ?? otherwise;
-        return _vocabulary.Find(Encoding.UTF8.GetBytes(name)) is >= 0 and var id ? id : throw new TokenizerException($"The unknown token '{name}' is not in the vocabulary.");
+        return _vocabulary!.Find(Encoding.UTF8.GetBytes(name)) is >= 0 and var id ? id : throw new TokenizerException($"The unknown token '{name}' is not in the vocabulary.");
     }
 
     private int[] ByteIds()
     {
         var ids = new int[256];
-        for (var b = 0; b < 256; b++) ids[b] = _vocabulary.Find(Encoding.ASCII.GetBytes($"<0x{b:X2}>"));
+        for (var b = 0; b < 256; b++) ids[b] = _vocabulary!.Find(Encoding.ASCII.GetBytes($"<0x{b:X2}>"));
         return ids;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void ReadVocabulary()
     {
         if (_vocab.TokenType != JsonTokenType.StartObject) throw new TokenizerException("The model's vocab is not an object of tokens and ids.");
@@ -151,6 +172,7 @@ internal ref struct ModelReader
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private PooledList<(int Left, int Right, int Id)> ReadMerges()
     {
         var merges = new PooledList<(int, int, int)>(_fileLength / 64 + 16);
@@ -159,6 +181,7 @@ internal ref struct ModelReader
         {
             if (_merges.TokenType != JsonTokenType.StartArray) throw new TokenizerException("The model's merges are not a list.");
             var joined = new byte[512];
+            var previous = 0;
             while (_merges.Read() && _merges.TokenType is JsonTokenType.String or JsonTokenType.StartArray)
             {
                 int left, right, length;
@@ -178,7 +201,8 @@ internal ref struct ModelReader
                     length = leftLength + rightLength;
                     if (!_merges.Read() || _merges.TokenType != JsonTokenType.EndArray) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
                 }
-                merges.Add((left, right, Joined(joined.AsSpan(0, length), left, merges.Count)));
+                previous = Joined(joined.AsSpan(0, length), left, previous, merges.Count);
+                merges.Add((left, right, previous));
             }
             return merges;
         }
@@ -189,6 +213,7 @@ internal ref struct ModelReader
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private int ListedToken(int merge, ref byte[] joined, int at, out int length)
     {
         if (!_merges.Read() || _merges.TokenType != JsonTokenType.String) throw new TokenizerException($"Merge {merge} is not a pair of tokens.");
@@ -197,29 +222,35 @@ internal ref struct ModelReader
         return Token(token, merge, ref joined, at);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly int Token(ReadOnlySpan<byte> token, int merge, ref byte[] joined, int at)
     {
-        var id = _vocabulary.Find(token);
+        var id = _vocabulary!.Find(token);
         if (id < 0) throw new TokenizerException($"Merge {merge} has the token '{Encoding.UTF8.GetString(token)}', which is not in the vocabulary.");
         if (joined.Length - at < token.Length) Array.Resize(ref joined, at + token.Length * 2);
         token.CopyTo(joined.AsSpan(at));
         return id;
     }
 
-    private readonly int Joined(ReadOnlySpan<byte> both, int left, int merge)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly int Joined(ReadOnlySpan<byte> both, int left, int previous, int merge)
     {
         if (_continuingPrefix is { Length: > 0 } prefix)
         {
             // The right token's prefix says that it continues a word: within the merged token it goes.
             var cut = Encoding.UTF8.GetByteCount(prefix);
-            var leftLength = _vocabulary[left].Length;
+            var leftLength = _vocabulary![left].Length;
             both = (byte[])[.. both[..leftLength], .. both[Math.Min(both.Length, leftLength + cut)..]];
         }
+        // Files list the merges in the order of what they make: most often it is the same token as before, or the next.
+        if (_vocabulary![previous].SequenceEqual(both)) return previous;
+        if (_vocabulary[previous + 1].SequenceEqual(both)) return previous + 1;
         return _vocabulary.Find(both) is >= 0 and var id ? id
             : throw new TokenizerException($"Merge {merge} makes '{Encoding.UTF8.GetString(both)}', which is not in the vocabulary.");
     }
 
     // The string that the reader stands on, unescaped, as UTF-8.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ReadOnlySpan<byte> Bytes(ref Utf8JsonReader reader, ref byte[] scratch)
     {
         if (!reader.ValueIsEscaped) return reader.ValueSpan;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Beam.ML.Vllm.Tokenizers.Text;
@@ -36,6 +37,7 @@ internal sealed class TokenTable
     public ReadOnlySpan<byte> this[int id] => Has(id) ? _pool.AsSpan(_tokens[id].Start, _tokens[id].Length) : default;
 
     /// <summary>Adds a token. The first of two equal tokens keeps the content; both keep their ids. Returns false if the content was there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool Add(int id, ReadOnlySpan<byte> token, bool findable = true)
     {
         if ((uint)id >= MaxId) throw new TokenizerException($"Token id {id} is outside 0 … {MaxId - 1}.");
@@ -51,6 +53,8 @@ internal sealed class TokenTable
     }
 
     /// <summary>The id of a token, or -1.</summary>
+    // Loading calls these a million times before the runtime would have optimized them.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int Find(ReadOnlySpan<byte> token)
     {
         if (token.Length > MaxTokenLength) return -1;
@@ -64,6 +68,7 @@ internal sealed class TokenTable
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool Insert(int id, ReadOnlySpan<byte> token)
     {
         if (_used * 2 >= _slots.Length) Rehash();
@@ -77,6 +82,7 @@ internal sealed class TokenTable
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Rehash()
     {
         var old = _slots;
@@ -104,6 +110,7 @@ internal readonly struct SeededHash(ulong seed)
 {
     public static SeededHash Create() => new((ulong)Random.Shared.NextInt64() | 1);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public uint Of(ReadOnlySpan<byte> bytes)
     {
         var state = seed ^ (ulong)bytes.Length * 0x9E3779B97F4A7C15;
@@ -126,6 +133,7 @@ internal readonly struct SeededHash(ulong seed)
         return (uint)(state ^ (state >> 32));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ulong Mix(ulong value)
     {
         var high = Math.BigMul(value ^ 0xA0761D6478BD642F, seed ^ 0xE7037ED1A0B428DB, out var low);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Beam.ML.Vllm.Tokenizers.Text;
@@ -22,6 +23,8 @@ internal static class Utf8
     }
 
     /// <summary>Reads the code point at the start of a valid text.</summary>
+    // Called for each character of a vocabulary on loading: worth optimizing at once.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int CodePoint(ReadOnlySpan<byte> text, out int length)
     {
         int b = text[0];
