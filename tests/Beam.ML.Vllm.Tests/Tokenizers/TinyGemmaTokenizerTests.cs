@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Beam.ML.Vllm.Tokenizers;
 using NUnit.Framework;
 
@@ -6,6 +7,24 @@ namespace Beam.ML.Vllm.Tests.Tokenizers;
 public sealed class TinyGemmaTokenizerTests
 {
     private readonly Tokenizer _tokenizer = Tokenizer.Load(Golden.TinyGemma);
+
+    [Test]
+    public void All_golden_prompts_encode_and_all_answers_decode()
+    {
+        using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Golden.Folder, "tiny_gemma.json")));
+        foreach (var c in golden.RootElement.GetProperty("cases").EnumerateArray())
+        {
+            var prompt = Ids(c, "prompt_ids");
+            Assert.That(_tokenizer.Encode(c.GetProperty("prompt").GetString()!), Is.EqualTo(prompt));
+            var detokenizer = new IncrementalDetokenizer(_tokenizer, prompt);
+            // The token that ended the answer is no part of its text.
+            var answer = Ids(c, "output_ids");
+            if (c.GetProperty("finish_reason").GetString() == "stop") answer = answer[..^1];
+            Assert.That(string.Concat(answer.Select(detokenizer.Append)) + detokenizer.Flush(), Is.EqualTo(c.GetProperty("text").GetString()));
+        }
+
+        static int[] Ids(JsonElement c, string name) => [.. c.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
+    }
 
     [Test]
     public void A_prompt_starts_with_bos() =>
