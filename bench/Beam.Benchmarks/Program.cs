@@ -1,0 +1,21 @@
+using Beam.Benchmarks;
+using Beam.Benchmarks.Pipelines;
+
+// dotnet run -c Release --project bench/Beam.Benchmarks -- [benchmark …] [--name value …]
+IBenchmark[] all = [new PipelineBenchmark(), new NexmarkBenchmark()];
+if (args.Any(a => a is "--help" or "-h"))
+{
+    foreach (var benchmark in all) Console.WriteLine($"{benchmark.Verb,-12} {benchmark.Description}");
+    return 0;
+}
+
+var settings = BenchmarkSettings.Parse(args, out var verbs);
+if (verbs.FirstOrDefault(v => v != "pipelines" && all.All(b => b.Verb != v)) is { } unknown)
+{
+    await Console.Error.WriteLineAsync($"There is no benchmark '{unknown}'; there are pipelines, {string.Join(", ", all.Select(b => b.Verb))}.");
+    return 1;
+}
+
+Console.WriteLine($"{Environment.ProcessorCount} cores, .NET {Environment.Version}, {System.Runtime.InteropServices.RuntimeInformation.OSDescription}");
+foreach (var benchmark in all.Where(b => verbs.Count == 0 || verbs.Contains(b.Verb) || verbs.Contains(b.Group))) await benchmark.RunAsync(settings);
+return 0;
