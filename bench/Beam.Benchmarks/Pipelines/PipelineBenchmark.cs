@@ -13,12 +13,12 @@ internal sealed class PipelineBenchmark : IBenchmark
     {
         foreach (var mode in (string[])["in_memory", "multi_processing"])
         {
-            await Measurement.RateAsync($"{mode}: sequence, map, key, group, sum", "elements", settings.Elements, settings, () => RunAsync(mode, settings, Group_));
+            await Measurement.RateAsync($"{mode}: sequence, map, key, group, sum", "elements", settings.Elements, settings, () => RunAsync(mode, settings, GroupAndSum));
             await Measurement.RateAsync($"{mode}: sequence, key, sum per key (lifted)", "elements", settings.Elements, settings, () => RunAsync(mode, settings, Combine));
             await Measurement.RateAsync($"{mode}: sequence, five maps, filter (fused)", "elements", settings.Elements, settings, () => RunAsync(mode, settings, Chain));
         }
 
-        static void Group_(Pipeline pipeline, long n) => pipeline.GenerateSequence(0, n)
+        static void GroupAndSum(Pipeline pipeline, long n) => pipeline.GenerateSequence(0, n)
             .Map(x => x * 31)
             .Map(x => KV.Of(x % 1000, x))
             .GroupByKey()

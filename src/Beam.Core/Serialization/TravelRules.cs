@@ -71,7 +71,8 @@ internal static class TravelRules
         {
             fields.InsertRange(0, level
                 .GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
-                .Where(f => !f.IsDefined(typeof(TransientAttribute)))
+                // A closure keeps delegates of the lambdas within it, for speed only, and one of them may be the one that is travelling.
+                .Where(f => !f.IsDefined(typeof(TransientAttribute)) && !f.Name.StartsWith("<>9__", StringComparison.Ordinal))
                 .OrderBy(f => f.Name, StringComparer.Ordinal));
         }
 

@@ -90,9 +90,10 @@ public sealed record SlidingWindows(TimeSpan Size, TimeSpan Period, TimeSpan Off
     /// <inheritdoc/>
     public override BoundedWindow SideInputWindow(BoundedWindow mainWindow)
     {
-        // The last window that holds the main window's last moment, as Beam's SDKs choose.
+        // The earliest window that holds the main window's last moment, as Beam's SDKs choose: each window's is itself.
         var size = (long)Size.TotalMilliseconds;
-        var start = WindowArithmetic.FloorTo(mainWindow.MaxTimestamp.Milliseconds, (long)Period.TotalMilliseconds, (long)Offset.TotalMilliseconds);
+        var period = (long)Period.TotalMilliseconds;
+        var start = WindowArithmetic.FloorTo(mainWindow.MaxTimestamp.AddMilliseconds(-size).Milliseconds, period, (long)Offset.TotalMilliseconds) + period;
         return WindowArithmetic.Interval(start, size);
     }
 

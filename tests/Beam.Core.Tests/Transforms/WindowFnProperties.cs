@@ -46,6 +46,13 @@ public sealed class WindowFnProperties
         Assert.That(GlobalWindows.Instance.SideInputWindow(window), Is.SameAs(GlobalWindow.Instance));
     }
 
+    [Property]
+    public void A_side_input_in_the_same_sliding_windows_is_read_in_the_same_window(int milliseconds, byte size, byte period)
+    {
+        var fn = SlidingWindows.Of(TimeSpan.FromMilliseconds(size + 1 + period), TimeSpan.FromMilliseconds(period + 1));
+        foreach (var window in fn.Assign(Timestamp.FromMilliseconds(milliseconds))) Assert.That(fn.SideInputWindow(window), Is.EqualTo(window));
+    }
+
     [Test]
     public void Windows_at_the_ends_of_time_stay_within_it()
     {
