@@ -40,8 +40,8 @@ internal sealed class EngineCore : IDisposable
 
     public void Abort(Sequence sequence)
     {
-        _outputs.Abort(sequence);
         _scheduler.Remove(sequence);
+        _outputs.Abort(sequence);
     }
 
     /// <summary>Ends every request with an error.</summary>
@@ -86,7 +86,11 @@ internal sealed class EngineCore : IDisposable
         {
             var scheduled = step.Scheduled[i];
             _scheduler.Advance(scheduled);
-            if (scheduled.Samples && _outputs.Process(scheduled.Sequence, _next[i])) _scheduler.Remove(scheduled.Sequence);
+            if (!scheduled.Samples) continue;
+
+            // Whoever sees a request's last output finds its blocks free.
+            if (_outputs.Process(scheduled.Sequence, _next[i])) _scheduler.Remove(scheduled.Sequence);
+            _outputs.Publish(scheduled.Sequence);
         }
     }
 }

@@ -21,21 +21,24 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
     /// <summary>Takes a request's next token; returns whether the request ends with it.</summary>
     public bool Process(Sequence sequence, int token)
     {
+        if (sequence.FinishReason is null) Append(sequence, _states[sequence], token);
+        return sequence.FinishReason is not null;
+    }
+
+    /// <summary>Hands out what a request has come to. After the last output the request is forgotten.</summary>
+    public void Publish(Sequence sequence)
+    {
         var state = _states[sequence];
-        if (sequence.FinishReason is null) Append(sequence, state, token);
+        if (sequence.FinishReason is not null) Forget(sequence);
         state.Publish();
-        if (sequence.FinishReason is null) return false;
-        Forget(sequence);
-        return true;
     }
 
     /// <summary>Ends a request from outside, with what it has so far.</summary>
     public void Abort(Sequence sequence)
     {
-        if (!_states.TryGetValue(sequence, out var state)) return;
+        if (!_states.ContainsKey(sequence)) return;
         sequence.Finish(FinishReason.Abort);
-        state.Publish();
-        Forget(sequence);
+        Publish(sequence);
     }
 
     /// <summary>Ends every request with an error.</summary>

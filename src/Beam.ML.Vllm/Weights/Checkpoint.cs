@@ -65,8 +65,19 @@ internal sealed class Checkpoint : IDisposable
 
     private static IEnumerable<string> IndexedShards(string folder, string index)
     {
-        using var json = JsonFile.Read(index);
-        if (!json.RootElement.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+        var names = JsonFile.Read(index, root => FileNames(root, index));
+        foreach (var name in names)
+        {
+            if (!File.Exists(Path.Combine(folder, name)))
+                throw new ModelLoadException($"'{folder}' lacks '{name}', which its index lists; download it.");
+        }
+
+        return names.Select(name => Path.Combine(folder, name));
+    }
+
+    private static SortedSet<string> FileNames(JsonElement root, string index)
+    {
+        if (!root.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
             throw new ModelLoadException($"'{index}' has no weight_map; download it again.");
         var names = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var entry in map.EnumerateObject())
@@ -77,12 +88,6 @@ internal sealed class Checkpoint : IDisposable
             names.Add(name);
         }
 
-        foreach (var name in names)
-        {
-            if (!File.Exists(Path.Combine(folder, name)))
-                throw new ModelLoadException($"'{folder}' lacks '{name}', which its index lists; download it.");
-        }
-
-        return names.Select(name => Path.Combine(folder, name));
+        return names;
     }
 }

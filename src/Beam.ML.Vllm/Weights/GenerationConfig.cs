@@ -11,14 +11,12 @@ internal sealed record GenerationConfig(
     {
         var path = Path.Combine(folder, "generation_config.json");
         if (!File.Exists(path)) return new GenerationConfig([], null, null, null, null);
-        using var json = JsonFile.Read(path);
-        var root = json.RootElement;
-        return new GenerationConfig(
+        return JsonFile.Read(path, root => new GenerationConfig(
             ReadTokenIds(root, "eos_token_id"),
             Number(root, "temperature"),
             Number(root, "top_p"),
             (int?)Number(root, "top_k"),
-            Number(root, "min_p"));
+            Number(root, "min_p")));
     }
 
     /// <summary>Token ids come as a number or as a list of numbers.</summary>

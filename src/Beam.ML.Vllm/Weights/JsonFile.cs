@@ -7,7 +7,21 @@ internal static class JsonFile
 {
     private const long MaxBytes = 64 << 20;
 
-    public static JsonDocument Read(string path)
+    /// <summary>Reads a file and hands its root, an object, to a function.</summary>
+    public static T Read<T>(string path, Func<JsonElement, T> read)
+    {
+        using var json = Read(path);
+        try
+        {
+            return read(json.RootElement);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ModelLoadException($"'{path}' has text that is not Unicode; download it again.", e);
+        }
+    }
+
+    private static JsonDocument Read(string path)
     {
         try
         {

@@ -65,8 +65,7 @@ internal sealed class ModelConfig
     {
         var path = System.IO.Path.Combine(folder, "config.json");
         if (!File.Exists(path)) throw new ModelLoadException($"'{folder}' has no config.json; name the folder of a Hugging Face checkpoint.");
-        using var json = JsonFile.Read(path);
-        return new ModelConfig(json.RootElement.Clone(), path);
+        return JsonFile.Read(path, root => new ModelConfig(root.Clone(), path));
     }
 
     public bool Has(string key) => _root.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null;

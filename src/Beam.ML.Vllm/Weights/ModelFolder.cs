@@ -8,6 +8,7 @@ internal static class ModelFolder
     public static string Resolve(string model, Func<string, string?> environment)
     {
         if (string.IsNullOrWhiteSpace(model)) throw new ModelLoadException("No model was named; give a folder or a Hugging Face hub id.");
+        if (model.Contains('\0', StringComparison.Ordinal)) throw new ModelLoadException("The model's name has a null character in it; give a folder or a Hugging Face hub id.");
         if (Directory.Exists(model)) return Path.GetFullPath(model);
         if (File.Exists(model)) throw new ModelLoadException($"'{model}' is a file; name the checkpoint folder that it is in.");
 

@@ -30,6 +30,11 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         {
             ReadHeader(start, length);
         }
+        catch (InvalidOperationException e)
+        {
+            Dispose();
+            throw new ModelLoadException($"'{path}': the header has text that is not Unicode; download the file again.", e);
+        }
         catch
         {
             Dispose();

@@ -29,7 +29,7 @@ public sealed class TinyGemmaTests
     [Test]
     public async Task Every_answer_is_right_under_constant_preemption_and_tiny_chunks()
     {
-        await using var engine = new LlmEngine(Options with { NumKvBlocks = 12, MaxNumBatchedTokens = 24, NumThreads = 2 });
+        await using var engine = new LlmEngine(Options with { NumKvBlocks = 12, MaxNumBatchedTokens = 24 });
         await AllAtOnceAsync(engine);
         Assert.That(engine.Stats.Preemptions, Is.GreaterThan(20));
         Assert.That(engine.Stats.KvCacheUsage, Is.Zero);
