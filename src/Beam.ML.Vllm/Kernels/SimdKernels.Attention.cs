@@ -29,12 +29,12 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             Batch = batch,
             Scale = scale,
             Output = output,
-            Scores = AtLeast(ref _scores, (long)Pool.Parts * QueriesTogether * capacity).Pointer,
+            Scores = AtLeast(ref _scores, (long)Pool.Threads * QueriesTogether * capacity).Pointer,
             Capacity = capacity,
         };
         long operations = 0;
         foreach (var slice in batch.Slices) operations += (long)slice.Rows * (slice.FirstPosition + slice.Rows) * queries.Columns;
-        Pool.Run(ref work, operations > WorthSharing);
+        Pool.Run(ref work, operations > WorthSharing ? Pool.Threads : 1);
     }
 
     private struct StoreWork : IParallelWork
@@ -222,43 +222,51 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         }
 
         /// <summary>output i = Σ over positions of weight × value, divided by the sum of the weights.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void Weigh<TCache>(float* scores, int* blocks, int head, int length, float* sums, float** outputs, int count)
             where TCache : struct, ICacheFormat
         {
-            int blockSize = Cache.BlockSize, size = Cache.HeadSize, stride = Cache.PaddedHeadSize * TCache.ElementBytes;
-            float* w0 = scores, w1 = w0 + Capacity, w2 = w1 + Capacity, w3 = w2 + Capacity;
-            for (var d = 0; d < size; d += 2 * TSimd.Width)
+            var tile = stackalloc float[QueriesTogether * 32];
+            for (var d = 0; d < Cache.HeadSize; d += 2 * TSimd.Width)
             {
-                TVec a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
-                TVec b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
-                for (int position = 0, block = 0; position < length; block++)
+                WeighTile<TCache>(scores, blocks, head, length, d, tile);
+                var columns = Math.Min(2 * TSimd.Width, Cache.HeadSize - d);
+                for (var i = 0; i < count; i++)
                 {
-                    var value = Cache.Values(blocks[block], head) + (d * TCache.ElementBytes);
-                    var end = Math.Min(position + blockSize, length);
-                    for (; position < end; position++, value += stride)
-                    {
-                        TVec v = TCache.Load(value), u = TCache.Load(value + (TSimd.Width * TCache.ElementBytes)), w;
-                        w = TSimd.Broadcast(w0[position]); a0 = TSimd.Fma(w, v, a0); b0 = TSimd.Fma(w, u, b0);
-                        w = TSimd.Broadcast(w1[position]); a1 = TSimd.Fma(w, v, a1); b1 = TSimd.Fma(w, u, b1);
-                        w = TSimd.Broadcast(w2[position]); a2 = TSimd.Fma(w, v, a2); b2 = TSimd.Fma(w, u, b2);
-                        w = TSimd.Broadcast(w3[position]); a3 = TSimd.Fma(w, v, a3); b3 = TSimd.Fma(w, u, b3);
-                    }
+                    var row = tile + (i * 2 * TSimd.Width);
+                    var scale = TSimd.Broadcast(1 / sums[i]);
+                    for (var c = 0; c < columns; c += TSimd.Width)
+                        Partial<TSimd, TVec>.Store(outputs[i] + d + c, TSimd.Mul(TSimd.Load(row + c), scale), columns - c);
                 }
-
-                StorePair(outputs[0] + d, a0, b0, 1 / sums[0], size - d);
-                if (count > 1) StorePair(outputs[1] + d, a1, b1, 1 / sums[1], size - d);
-                if (count > 2) StorePair(outputs[2] + d, a2, b2, 1 / sums[2], size - d);
-                if (count > 3) StorePair(outputs[3] + d, a3, b3, 1 / sums[3], size - d);
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void StorePair(float* target, TVec low, TVec high, float factor, int columns)
+        /// <summary>Two vectors of features of four queries. Without calls, so that the sums stay in registers.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void WeighTile<TCache>(float* scores, int* blocks, int head, int length, int feature, float* tile)
+            where TCache : struct, ICacheFormat
         {
-            var scale = TSimd.Broadcast(factor);
-            Partial<TSimd, TVec>.Store(target, TSimd.Mul(low, scale), columns);
-            if (columns > TSimd.Width) Partial<TSimd, TVec>.Store(target + TSimd.Width, TSimd.Mul(high, scale), columns - TSimd.Width);
+            int blockSize = Cache.BlockSize, stride = Cache.PaddedHeadSize * TCache.ElementBytes;
+            float* w0 = scores, w1 = w0 + Capacity, w2 = w1 + Capacity, w3 = w2 + Capacity;
+            TVec a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
+            TVec b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
+            for (int position = 0, block = 0; position < length; block++)
+            {
+                var value = Cache.Values(blocks[block], head) + (feature * TCache.ElementBytes);
+                var end = Math.Min(position + blockSize, length);
+                for (; position < end; position++, value += stride)
+                {
+                    TVec v = TCache.Load(value), u = TCache.Load(value + (TSimd.Width * TCache.ElementBytes)), w;
+                    w = TSimd.Broadcast(w0[position]); a0 = TSimd.Fma(w, v, a0); b0 = TSimd.Fma(w, u, b0);
+                    w = TSimd.Broadcast(w1[position]); a1 = TSimd.Fma(w, v, a1); b1 = TSimd.Fma(w, u, b1);
+                    w = TSimd.Broadcast(w2[position]); a2 = TSimd.Fma(w, v, a2); b2 = TSimd.Fma(w, u, b2);
+                    w = TSimd.Broadcast(w3[position]); a3 = TSimd.Fma(w, v, a3); b3 = TSimd.Fma(w, u, b3);
+                }
+            }
+
+            tile = Put(tile, a0, b0);
+            tile = Put(tile, a1, b1);
+            tile = Put(tile, a2, b2);
+            Put(tile, a3, b3);
         }
     }
 }

@@ -48,15 +48,25 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
         public readonly void Run(int part, int parts)
         {
-            var (panel, end) = Share(Weights.Panels, part, parts);
+            // Parts are whole groups of four panels.
+            var (panel, end) = Share((Weights.Panels + 3) / 4, part, parts);
+            (panel, end) = (4 * panel, Math.Min(4 * end, Weights.Panels));
             var width = Weights.PanelWidth;
-            var whole = Math.Min(end, Weights.Outputs / width);
-            for (; panel + 4 <= whole; panel += 4)
-                Row1Panels4<TFormat>(Weights.Panel(panel), Weights.PanelBytes, Weights.Inputs, X, Y + ((long)panel * width), Accumulate);
-            for (; panel < end; panel++)
+            var tile = stackalloc float[TileFloats];
+            for (; panel < end; panel += 4)
             {
+                var panels = Math.Min(4, end - panel);
+                if (panels == 4)
+                {
+                    Row1Panels4<TFormat>(Weights.Panel(panel), Weights.PanelBytes, Weights.Inputs, X, tile);
+                }
+                else
+                {
+                    for (var i = 0; i < panels; i++) Rows1<TFormat>(Weights.Panel(panel + i), Weights.Inputs, X, tile + (i * width));
+                }
+
                 var column = panel * width;
-                Rows1<TFormat>(Weights.Panel(panel), Weights.Inputs, X, new Tile(Y + column, 0, 1, Weights.Outputs - column, Accumulate));
+                StoreRow(tile, Y + column, Math.Min(panels * width, Weights.Outputs - column), Accumulate);
             }
         }
     }
@@ -109,11 +119,11 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             var column = panel * Weights.PanelWidth;
             var columns = Math.Min(Weights.PanelWidth, Weights.Outputs - column);
             var weights = Weights.Panel(panel);
+            var tile = stackalloc float[TileFloats];
             while (row < end)
             {
                 var size = BlockRows(Y.Rows - row);
                 var a = Packed + ((long)row * depth);
-                var tile = new Tile(Y.Row(row) + column, Y.Stride, Y.Rows - row, columns, Accumulate);
                 switch (size)
                 {
                     case 12: Rows12<TFormat>(weights, depth, a, tile); break;
@@ -124,6 +134,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
                     default: Rows1<TFormat>(weights, depth, a, tile); break;
                 }
 
+                for (var r = 0; r < Math.Min(size, Y.Rows - row); r++)
+                    StoreRow(tile + (r * Weights.PanelWidth), Y.Row(row + r) + column, columns, Accumulate);
                 row += size;
             }
         }

@@ -5,33 +5,36 @@ namespace Beam.ML.Vllm.Kernels;
 /// <summary>
 /// The innermost loops of matrix multiplication, unrolled by hand so that every accumulator has a register: some rows of activations
 /// against one panel of weights. Each output element is one chain of multiply-adds over k = 0, 1, 2 …, in every variant: that is what
-/// makes a row's result the same whichever rows it is computed with.
+/// makes a row's result the same whichever rows it is computed with. Results go to a tile, row after row of a panel's width: a call in
+/// these methods, even after the loop, would cost the accumulators their registers.
 /// </summary>
 internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 {
-    /// <summary>Where a tile's results go, and how much of it is real.</summary>
-    private readonly struct Tile(float* target, int stride, int rows, int columns, bool accumulate)
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Store(int row, TVec low, TVec high)
-        {
-            if (row >= rows) return;
-            var to = target + ((long)row * stride);
-            StoreVector(to, low, columns);
-            if (columns > TSimd.Width) StoreVector(to + TSimd.Width, high, columns - TSimd.Width);
-        }
+    /// <summary>Floats in a tile: as many rows as a kernel has, or four panels of one row, of the widest vectors.</summary>
+    private const int TileFloats = 12 * 32;
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private void StoreVector(float* to, TVec value, int count)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float* Put(float* tile, TVec low, TVec high)
+    {
+        TSimd.Store(tile, low);
+        TSimd.Store(tile + TSimd.Width, high);
+        return tile + (2 * TSimd.Width);
+    }
+
+    /// <summary>Copies or adds one row of results to where they belong.</summary>
+    private static void StoreRow(float* tile, float* target, int columns, bool accumulate)
+    {
+        for (var i = 0; i < columns; i += TSimd.Width)
         {
-            if (accumulate) value = TSimd.Add(Partial<TSimd, TVec>.Load(to, count), value);
-            Partial<TSimd, TVec>.Store(to, value, count);
+            var value = TSimd.Load(tile + i);
+            if (accumulate) value = TSimd.Add(Partial<TSimd, TVec>.Load(target + i, columns - i), value);
+            Partial<TSimd, TVec>.Store(target + i, value, columns - i);
         }
     }
 
     /// <summary>One row against four panels: it only waits for memory, and four streams hide the latency of the additions.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Row1Panels4<TFormat>(byte* panel, long panelBytes, int depth, float* a, float* target, bool accumulate)
+    private static void Row1Panels4<TFormat>(byte* panel, long panelBytes, int depth, float* a, float* tile)
         where TFormat : struct, IPanelFormat<TVec>
     {
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero, l1 = TSimd.Zero, h1 = TSimd.Zero;
@@ -47,28 +50,27 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             panel += TFormat.RowBytes; p1 += TFormat.RowBytes; p2 += TFormat.RowBytes; p3 += TFormat.RowBytes;
         }
 
-        var width = 2 * TSimd.Width;
-        new Tile(target, 0, 1, width, accumulate).Store(0, l0, h0);
-        new Tile(target + width, 0, 1, width, accumulate).Store(0, l1, h1);
-        new Tile(target + (2 * width), 0, 1, width, accumulate).Store(0, l2, h2);
-        new Tile(target + (3 * width), 0, 1, width, accumulate).Store(0, l3, h3);
+        tile = Put(tile, l0, h0);
+        tile = Put(tile, l1, h1);
+        tile = Put(tile, l2, h2);
+        Put(tile, l3, h3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows1<TFormat>(byte* panel, int depth, float* a, in Tile tile) where TFormat : struct, IPanelFormat<TVec>
+    private static void Rows1<TFormat>(byte* panel, int depth, float* a, float* tile) where TFormat : struct, IPanelFormat<TVec>
     {
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero;
-        for (var k = 0; k < depth; k++, panel += TFormat.RowBytes)
+        for (var k = 0; k < depth; k++, panel += TFormat.RowBytes, a++)
         {
-            var x = TSimd.Broadcast(a[k]);
-            l0 = TSimd.Fma(x, TFormat.Low(panel), l0); h0 = TSimd.Fma(x, TFormat.High(panel), h0);
+            TVec low = TFormat.Low(panel), high = TFormat.High(panel), x;
+            x = TSimd.Broadcast(a[0]); l0 = TSimd.Fma(x, low, l0); h0 = TSimd.Fma(x, high, h0);
         }
 
-        tile.Store(0, l0, h0);
+        tile = Put(tile, l0, h0);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows2<TFormat>(byte* panel, int depth, float* a, in Tile tile) where TFormat : struct, IPanelFormat<TVec>
+    private static void Rows2<TFormat>(byte* panel, int depth, float* a, float* tile) where TFormat : struct, IPanelFormat<TVec>
     {
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero;
         TVec l1 = TSimd.Zero, h1 = TSimd.Zero;
@@ -79,12 +81,12 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             x = TSimd.Broadcast(a[1]); l1 = TSimd.Fma(x, low, l1); h1 = TSimd.Fma(x, high, h1);
         }
 
-        tile.Store(0, l0, h0);
-        tile.Store(1, l1, h1);
+        tile = Put(tile, l0, h0);
+        tile = Put(tile, l1, h1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows4<TFormat>(byte* panel, int depth, float* a, in Tile tile) where TFormat : struct, IPanelFormat<TVec>
+    private static void Rows4<TFormat>(byte* panel, int depth, float* a, float* tile) where TFormat : struct, IPanelFormat<TVec>
     {
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero;
         TVec l1 = TSimd.Zero, h1 = TSimd.Zero;
@@ -99,14 +101,14 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             x = TSimd.Broadcast(a[3]); l3 = TSimd.Fma(x, low, l3); h3 = TSimd.Fma(x, high, h3);
         }
 
-        tile.Store(0, l0, h0);
-        tile.Store(1, l1, h1);
-        tile.Store(2, l2, h2);
-        tile.Store(3, l3, h3);
+        tile = Put(tile, l0, h0);
+        tile = Put(tile, l1, h1);
+        tile = Put(tile, l2, h2);
+        tile = Put(tile, l3, h3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows6<TFormat>(byte* panel, int depth, float* a, in Tile tile) where TFormat : struct, IPanelFormat<TVec>
+    private static void Rows6<TFormat>(byte* panel, int depth, float* a, float* tile) where TFormat : struct, IPanelFormat<TVec>
     {
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero;
         TVec l1 = TSimd.Zero, h1 = TSimd.Zero;
@@ -125,16 +127,16 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             x = TSimd.Broadcast(a[5]); l5 = TSimd.Fma(x, low, l5); h5 = TSimd.Fma(x, high, h5);
         }
 
-        tile.Store(0, l0, h0);
-        tile.Store(1, l1, h1);
-        tile.Store(2, l2, h2);
-        tile.Store(3, l3, h3);
-        tile.Store(4, l4, h4);
-        tile.Store(5, l5, h5);
+        tile = Put(tile, l0, h0);
+        tile = Put(tile, l1, h1);
+        tile = Put(tile, l2, h2);
+        tile = Put(tile, l3, h3);
+        tile = Put(tile, l4, h4);
+        tile = Put(tile, l5, h5);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows8<TFormat>(byte* panel, int depth, float* a, in Tile tile) where TFormat : struct, IPanelFormat<TVec>
+    private static void Rows8<TFormat>(byte* panel, int depth, float* a, float* tile) where TFormat : struct, IPanelFormat<TVec>
     {
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero;
         TVec l1 = TSimd.Zero, h1 = TSimd.Zero;
@@ -157,18 +159,18 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             x = TSimd.Broadcast(a[7]); l7 = TSimd.Fma(x, low, l7); h7 = TSimd.Fma(x, high, h7);
         }
 
-        tile.Store(0, l0, h0);
-        tile.Store(1, l1, h1);
-        tile.Store(2, l2, h2);
-        tile.Store(3, l3, h3);
-        tile.Store(4, l4, h4);
-        tile.Store(5, l5, h5);
-        tile.Store(6, l6, h6);
-        tile.Store(7, l7, h7);
+        tile = Put(tile, l0, h0);
+        tile = Put(tile, l1, h1);
+        tile = Put(tile, l2, h2);
+        tile = Put(tile, l3, h3);
+        tile = Put(tile, l4, h4);
+        tile = Put(tile, l5, h5);
+        tile = Put(tile, l6, h6);
+        tile = Put(tile, l7, h7);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows12<TFormat>(byte* panel, int depth, float* a, in Tile tile) where TFormat : struct, IPanelFormat<TVec>
+    private static void Rows12<TFormat>(byte* panel, int depth, float* a, float* tile) where TFormat : struct, IPanelFormat<TVec>
     {
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero;
         TVec l1 = TSimd.Zero, h1 = TSimd.Zero;
@@ -199,17 +201,17 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             x = TSimd.Broadcast(a[11]); l11 = TSimd.Fma(x, low, l11); h11 = TSimd.Fma(x, high, h11);
         }
 
-        tile.Store(0, l0, h0);
-        tile.Store(1, l1, h1);
-        tile.Store(2, l2, h2);
-        tile.Store(3, l3, h3);
-        tile.Store(4, l4, h4);
-        tile.Store(5, l5, h5);
-        tile.Store(6, l6, h6);
-        tile.Store(7, l7, h7);
-        tile.Store(8, l8, h8);
-        tile.Store(9, l9, h9);
-        tile.Store(10, l10, h10);
-        tile.Store(11, l11, h11);
+        tile = Put(tile, l0, h0);
+        tile = Put(tile, l1, h1);
+        tile = Put(tile, l2, h2);
+        tile = Put(tile, l3, h3);
+        tile = Put(tile, l4, h4);
+        tile = Put(tile, l5, h5);
+        tile = Put(tile, l6, h6);
+        tile = Put(tile, l7, h7);
+        tile = Put(tile, l8, h8);
+        tile = Put(tile, l9, h9);
+        tile = Put(tile, l10, h10);
+        tile = Put(tile, l11, h11);
     }
 }

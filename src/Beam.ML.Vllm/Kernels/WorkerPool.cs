@@ -2,18 +2,21 @@ using System.Runtime.CompilerServices;
 
 namespace Beam.ML.Vllm.Kernels;
 
-/// <summary>One kind of parallel work. It is split by part number alone, so that what a part computes never depends on timing.</summary>
+/// <summary>One kind of parallel work, in parts that may be computed in any order and by any thread with the same result.</summary>
 internal interface IParallelWork
 {
     void Run(int part, int parts);
 }
 
 /// <summary>
-/// The engine's own threads. Work is handed over without allocation; a worker spins for a while before it parks, since within a step the
-/// next piece follows within microseconds. Only the thread of the step loop calls <c>Run</c>.
+/// The engine's own threads. Whoever is free takes the next part, the calling thread included, and work that is done waits for no one: on
+/// a busy machine a thread that does not get a processor delays nothing but the part it holds. Work is handed over without allocation;
+/// a worker spins for a while before it parks, since within a step the next piece follows within microseconds. Only the thread of the
+/// step loop calls <c>Run</c>.
 /// </summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
+    private const int PartsPerThread = 4;
     private const int SpinsBeforeParking = 200;
 
     private readonly Thread[] _threads;
@@ -22,18 +25,24 @@ internal sealed unsafe class WorkerPool : IDisposable
     private delegate*<void*, int, int, void> _entry;
     private void* _work;
     private Exception? _failure;
+    private int _parts;
+    private int _nextPart;
     private int _generation;
-    private int _pending;
+
+    /// <summary>The generation that workers may join, 0 for none. A worker that has joined and then still finds it open is waited for.</summary>
+    private int _open;
+
+    private int _joined;
     private volatile bool _stop;
 
-    /// <param name="parts">Threads that compute, the caller's included.</param>
-    public WorkerPool(int parts)
+    /// <param name="threads">Threads that compute, the caller's included.</param>
+    public WorkerPool(int threads)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(parts, 1);
-        Parts = parts;
-        _threads = new Thread[parts - 1];
-        _parked = new SemaphoreSlim[parts - 1];
-        _isParked = new int[parts - 1];
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        Threads = threads;
+        _threads = new Thread[threads - 1];
+        _parked = new SemaphoreSlim[threads - 1];
+        _isParked = new int[threads - 1];
         for (var i = 0; i < _threads.Length; i++)
         {
             var worker = i;
@@ -43,46 +52,37 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    public int Parts { get; }
+    public int Threads { get; }
 
-    /// <summary>Runs every part, part 0 on this thread, and returns when all have ended.</summary>
-    public void Run<TWork>(ref TWork work) where TWork : struct, IParallelWork
+    /// <summary>Runs the work in enough parts to keep all threads busy, or in one where it is too small to share.</summary>
+    public void Run<TWork>(ref TWork work, bool worthSharing = true) where TWork : struct, IParallelWork =>
+        Run(ref work, worthSharing && Threads > 1 ? PartsPerThread * Threads : 1);
+
+    /// <summary>Runs every part once and returns when all have ended.</summary>
+    public void Run<TWork>(ref TWork work, int parts) where TWork : struct, IParallelWork
     {
-        if (_threads.Length == 0)
+        if (_threads.Length == 0 || parts == 1)
         {
-            work.Run(0, 1);
+            for (var part = 0; part < parts; part++) work.Run(part, parts);
             return;
         }
 
         // The work is a local of the caller: it stays in its place until this method returns, which is after the last part.
         _work = Unsafe.AsPointer(ref work);
         _entry = &Invoke<TWork>;
-        _failure = null;
-        Volatile.Write(ref _pending, _threads.Length);
-        Interlocked.Increment(ref _generation);
+        (_failure, _parts, _nextPart) = (null, parts, 0);
+        if (++_generation == 0) _generation = 1;
+        Interlocked.Exchange(ref _open, _generation);
         for (var i = 0; i < _threads.Length; i++)
         {
             if (Interlocked.Exchange(ref _isParked[i], 0) == 1) _parked[i].Release();
         }
 
-        try
-        {
-            work.Run(0, Parts);
-        }
-        finally
-        {
-            var spinner = default(SpinWait);
-            while (Volatile.Read(ref _pending) != 0) spinner.SpinOnce(sleep1Threshold: -1);
-        }
-
-        if (_failure is { } failure) throw new InvalidOperationException("A worker of the engine failed: " + failure.Message, failure);
-    }
-
-    /// <summary>As the other, but on this thread alone where the work is too small to share.</summary>
-    public void Run<TWork>(ref TWork work, bool worthSharing) where TWork : struct, IParallelWork
-    {
-        if (worthSharing) Run(ref work);
-        else work.Run(0, 1);
+        TakeParts();
+        Interlocked.Exchange(ref _open, 0);
+        var spinner = default(SpinWait);
+        while (Volatile.Read(ref _joined) != 0) spinner.SpinOnce(sleep1Threshold: -1);
+        if (_failure is { } failure) throw new InvalidOperationException("A part of the engine's work failed: " + failure.Message, failure);
     }
 
     public void Dispose()
@@ -97,45 +97,53 @@ internal sealed unsafe class WorkerPool : IDisposable
     private static void Invoke<TWork>(void* work, int part, int parts) where TWork : struct, IParallelWork =>
         Unsafe.AsRef<TWork>(work).Run(part, parts);
 
-    private void WorkerLoop(int worker)
+    private void TakeParts()
     {
-        var seen = 0;
-        while (true)
+        try
         {
-            AwaitGeneration(worker, seen);
-            if (_stop) return;
-            seen++;
-            try
-            {
-                _entry(_work, worker + 1, Parts);
-            }
-            catch (Exception e)
-            {
-                _failure = e;
-            }
-
-            Interlocked.Decrement(ref _pending);
+            for (int part; (part = Interlocked.Increment(ref _nextPart) - 1) < _parts;) _entry(_work, part, _parts);
+        }
+        catch (Exception e)
+        {
+            _failure = e;
         }
     }
 
-    /// <summary>Returns when there is work after generation <paramref name="seen"/>, or the pool stops.</summary>
-    private void AwaitGeneration(int worker, int seen)
+    private void WorkerLoop(int worker)
     {
-        for (var i = 0; i < SpinsBeforeParking; i++)
+        var seen = 0;
+        while ((seen = AwaitWork(worker, seen)) != 0)
         {
-            if (Volatile.Read(ref _generation) != seen || _stop) return;
+            // Joining is noted before it is checked that the work is still open, and the caller looks the other way round.
+            Interlocked.Increment(ref _joined);
+            if (Volatile.Read(ref _open) == seen) TakeParts();
+            Interlocked.Decrement(ref _joined);
+        }
+    }
+
+    /// <summary>Returns the generation that is open when it is not the one already seen; 0 when the pool stops.</summary>
+    private int AwaitWork(int worker, int seen)
+    {
+        for (var i = 0; i < SpinsBeforeParking && !_stop; i++)
+        {
+            if (Volatile.Read(ref _open) is var open && open != 0 && open != seen) return open;
             Thread.SpinWait(20);
         }
 
-        // A release may be left over from a generation that was seen without it; it clears the mark as well, so the mark is set anew
-        // before each wait, and only then is the generation looked at.
-        while (true)
+        // A release may be left over from work that was seen without it; it clears the mark as well, so the mark is set anew before each
+        // wait, and only then is it looked at whether there is work.
+        while (!_stop)
         {
             Interlocked.Exchange(ref _isParked[worker], 1);
-            if (Volatile.Read(ref _generation) != seen || _stop) break;
-            _parked[worker].Wait();
+            if (Volatile.Read(ref _open) is var open && open != 0 && open != seen)
+            {
+                Interlocked.Exchange(ref _isParked[worker], 0);
+                return open;
+            }
+
+            if (!_stop) _parked[worker].Wait();
         }
 
-        Interlocked.Exchange(ref _isParked[worker], 0);
+        return 0;
     }
 }
