@@ -43,9 +43,9 @@ public sealed class DirectOptions : PipelineOptionsGroup
     [Option("direct_bundles_per_worker", "Bundles that a worker process executes at a time; 0 (default) divides the cores among the workers.")]
     public int BundlesPerWorker { get; set; }
 
-    /// <summary>The least severe entries of workers' logs that are shown: trace, debug, info, warn, error or critical. Default: warn.</summary>
-    [Option("default_sdk_harness_log_level", "Least severe log entries of workers to show: trace, debug, info, warn (default), error, critical.")]
-    public SdkHarnessLogLevel LogLevel { get; set; } = SdkHarnessLogLevel.Warn;
+    /// <summary>The least severe entries of workers' logs that are shown: trace, debug, info, warn, error or critical. Default: info.</summary>
+    [Option("default_sdk_harness_log_level", "Least severe log entries of workers to show: trace, debug, info (default), warn, error, critical.")]
+    public SdkHarnessLogLevel LogLevel { get; set; } = SdkHarnessLogLevel.Info;
 
     /// <summary>Whether progress is shown on standard error. Default: on a terminal only.</summary>
     [Option("direct_progress", "Show progress: auto (default, on a terminal only), on or off.")]

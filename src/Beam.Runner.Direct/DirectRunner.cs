@@ -21,9 +21,11 @@ public sealed class DirectRunner(PipelineOptions options) : PipelineRunner
         var name = options.As<StandardOptions>().JobName ?? "job";
         var proto = pipeline.ToProto();
         var progress = new JobProgress();
-        var job = JobExecution.Prepare<SdkWorkerEntry>(proto, Settings(direct) with { PipelineOptions = options.ToStruct(), Observers = [progress] }, SdkWorkerEntry.RunHarness(options));
+        var console = new LiveConsole(Console.Error);
+        var settings = Settings(direct) with { PipelineOptions = options.ToStruct(), Observers = [progress], Log = console.WriteLine };
+        var job = JobExecution.Prepare<SdkWorkerEntry>(proto, settings, SdkWorkerEntry.RunHarness(options));
         progress.TotalStages = job.Plan.Stages.Count;
-        var reporter = Shows(direct.Progress) ? new ProgressReporter(progress, Console.Error, isLive: !Console.IsErrorRedirected) : null;
+        var reporter = Shows(direct.Progress) ? new ProgressReporter(progress, console, isLive: !Console.IsErrorRedirected) : null;
         return Task.FromResult<PipelineResult>(new DirectPipelineResult($"{name}-{Guid.NewGuid():N}", job, reporter));
     }
 

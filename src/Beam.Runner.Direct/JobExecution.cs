@@ -7,6 +7,7 @@ using Beam.Runner.Direct.Engine;
 using Beam.Runner.Direct.Metrics;
 using Beam.Runner.Direct.Translation;
 using Beam.Runner.Direct.Workers;
+using Beam.Translation;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 
@@ -27,10 +28,10 @@ internal sealed record JobSettings
     /// <summary>Where the job's folder is made; null for the system's temporary folder.</summary>
     public string? TempRoot { get; init; }
 
-    /// <summary>Where workers' log entries and output go.</summary>
-    public TextWriter Log { get; init; } = Console.Error;
+    /// <summary>Takes the lines that workers log and print; several threads call it.</summary>
+    public Action<string> Log { get; init; } = _ => { };
 
-    public SdkHarnessLogLevel LogLevel { get; init; } = SdkHarnessLogLevel.Warn;
+    public SdkHarnessLogLevel LogLevel { get; init; } = SdkHarnessLogLevel.Info;
 
     /// <summary>Is told what happens.</summary>
     public IReadOnlyList<IJobObserver> Observers { get; init; } = [];
@@ -55,6 +56,8 @@ internal sealed class JobExecution
         (_settings, _runHarness, _processLauncher) = (settings, runHarness, processLauncher);
         // Whatever is wrong with the pipeline is told before anything starts.
         _translated = PipelineTranslator.Translate(pipeline);
+        if (_translated.Environments.Values.FirstOrDefault(environment => environment.Urn != DotnetEnvironment.EmbeddedUrn) is { } foreign)
+            throw new PipelineTranslationException($"The pipeline has transforms that run in an environment '{foreign.Urn}'; the direct runner starts .NET workers only in this version.");
         UserMetrics = new UserMetrics(_translated.StepNames);
     }
 
@@ -68,7 +71,7 @@ internal sealed class JobExecution
 
     /// <summary>Checks and translates a pipeline.</summary>
     /// <typeparam name="TWorker">What a worker process runs.</typeparam>
-    /// <param name="pipeline">A pipeline of any SDK; its environments are all executed by this program's harness.</param>
+    /// <param name="pipeline">The pipeline.</param>
     /// <param name="settings">How to execute it.</param>
     /// <param name="runHarness">Runs a harness in this process.</param>
     /// <exception cref="PipelineTranslationException">The runner cannot run the pipeline.</exception>

@@ -41,7 +41,14 @@ internal sealed class JobFolder : IDisposable
     {
         Delete(Path);
         _lock.Dispose();
-        File.Delete(_lock.Name);
+        try
+        {
+            File.Delete(_lock.Name);
+        }
+        catch (IOException)
+        {
+            // Another job sweeps at this moment, and does it.
+        }
     }
 
     /// <summary>Deletes the folders of jobs whose process is gone.</summary>

@@ -11,16 +11,15 @@ internal sealed class ProgressReporter : IAsyncDisposable
     private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(5);
 
     private readonly JobProgress _progress;
-    private readonly TextWriter _output;
+    private readonly LiveConsole _console;
     private readonly bool _isLive;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
     private readonly long _started = Stopwatch.GetTimestamp();
-    private int _shown;
 
-    public ProgressReporter(JobProgress progress, TextWriter output, bool isLive)
+    public ProgressReporter(JobProgress progress, LiveConsole console, bool isLive)
     {
-        (_progress, _output, _isLive) = (progress, output, isLive);
+        (_progress, _console, _isLive) = (progress, console, isLive);
         _running = RunAsync();
     }
 
@@ -28,7 +27,7 @@ internal sealed class ProgressReporter : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _running;
-        if (_shown > 0) _output.Write("\r" + new string(' ', _shown) + "\r");
+        _console.Show("");
         _stop.Dispose();
     }
 
@@ -46,7 +45,8 @@ internal sealed class ProgressReporter : IAsyncDisposable
                     ? Math.Max(0, slowest.ElementsDone - done) / Stopwatch.GetElapsedTime(at, now).TotalSeconds
                     : null;
                 (name, done, at) = (slowest?.Name ?? "", slowest?.ElementsDone ?? 0, now);
-                Show(Describe(slowest, rate));
+                if (_isLive) _console.Show(Describe(slowest, rate));
+                else _console.WriteLine(Describe(slowest, rate));
             }
         }
         catch (OperationCanceledException)
@@ -69,31 +69,5 @@ internal sealed class ProgressReporter : IAsyncDisposable
         }
 
         return text.ToString();
-    }
-
-    private void Show(string line)
-    {
-        if (!_isLive)
-        {
-            _output.WriteLine(line);
-            return;
-        }
-
-        var width = Math.Max(20, Width() - 1);
-        if (line.Length > width) line = line[..(width - 1)] + "…";
-        _output.Write("\r" + line.PadRight(_shown));
-        _shown = line.Length;
-    }
-
-    private static int Width()
-    {
-        try
-        {
-            return Console.WindowWidth;
-        }
-        catch (IOException)
-        {
-            return 120;
-        }
     }
 }

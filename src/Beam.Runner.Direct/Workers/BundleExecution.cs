@@ -37,11 +37,10 @@ internal sealed class BundleExecution
     {
         _worker.Register(this);
         using var sending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var input = Task.CompletedTask;
+        var response = _worker.SendAsync(Request(), sending.Token);
+        var input = SendInputAsync(sending.Token);
         try
         {
-            var response = _worker.SendAsync(Request(), cancellationToken);
-            input = SendInputAsync(sending.Token);
             // A harness that fails does not wait for the rest of its input; one that is lost ends both.
             if (await Task.WhenAny(response, input) == input) await input;
             var result = await response;
@@ -57,7 +56,7 @@ internal sealed class BundleExecution
         {
             await sending.CancelAsync();
             _worker.Unregister(this);
-            await input.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(response, input).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -13,44 +13,48 @@ internal sealed class InMemoryWorkerLauncher(IFnApiService service, string workD
 
     private sealed class Running : IRunningWorker
     {
+        private readonly string _workerId;
         private readonly CancellationTokenSource _stop = new();
+        private readonly TaskCompletionSource<string> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Task _running;
 
         public Running(IFnApiService service, string workerId, Func<IFnApiConnector, CancellationToken, Task> run)
         {
+            _workerId = workerId;
             var token = _stop.Token;
-            Exited = Task.Run(() => RunAsync(service, workerId, run, token));
+            _running = Task.Run(() => RunAsync(service, run, token));
         }
 
         public int? ProcessId => null;
 
-        public Task<string> Exited { get; }
+        public Task<string> Exited => _exited.Task;
 
         public async Task StopAsync(TimeSpan grace)
         {
             try
             {
-                await Exited.WaitAsync(grace);
+                await _running.WaitAsync(grace);
             }
             catch (TimeoutException)
             {
                 // User code in this process cannot be killed. It is asked, and if it does not listen, left behind.
                 await _stop.CancelAsync();
-                await ((Task)Exited).WaitAsync(grace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await _running.WaitAsync(grace).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                _exited.TrySetResult($"{_workerId} runs code that does not end.");
             }
         }
 
-        private static async Task<string> RunAsync(
-            IFnApiService service, string workerId, Func<IFnApiConnector, CancellationToken, Task> run, CancellationToken cancellationToken)
+        private async Task RunAsync(IFnApiService service, Func<IFnApiConnector, CancellationToken, Task> run, CancellationToken cancellationToken)
         {
-            await using var connector = new InMemoryFnApiConnector(service, workerId);
             try
             {
+                await using var connector = new InMemoryFnApiConnector(service, _workerId);
                 await run(connector, cancellationToken);
-                return $"{workerId} has ended.";
+                _exited.TrySetResult($"{_workerId} has ended.");
             }
             catch (Exception e)
             {
-                return $"{workerId} failed: {e}";
+                _exited.TrySetResult($"{_workerId} failed: {e}"); // whoever waits for the worker is told
             }
         }
     }

@@ -4,27 +4,20 @@ using Beam.Model.FnExecution;
 namespace Beam.Runner.Direct.Workers;
 
 /// <summary>Writes what workers log and print to one place, each line under the worker's id.</summary>
-internal sealed class WorkerLog(TextWriter output, SdkHarnessLogLevel minimum)
+internal sealed class WorkerLog(Action<string> writeLine, SdkHarnessLogLevel minimum)
 {
-    private readonly Lock _lock = new();
-
     /// <summary>Takes an entry of a worker's log stream.</summary>
     public void Write(string workerId, LogEntry entry)
     {
         if (Severity(entry.Severity) < minimum) return;
         var time = entry.Timestamp is { } stamp ? stamp.ToDateTimeOffset() : DateTimeOffset.UtcNow;
-        Line(string.Create(CultureInfo.InvariantCulture,
+        writeLine(string.Create(CultureInfo.InvariantCulture,
             $"{time.ToLocalTime():HH:mm:ss.fff} {Severity(entry.Severity).ToString().ToUpperInvariant()} [{workerId}] {entry.Message}"));
-        if (entry.Trace.Length > 0) Line(entry.Trace);
+        if (entry.Trace.Length > 0) writeLine(entry.Trace);
     }
 
     /// <summary>Takes a line that a worker process printed.</summary>
-    public void WriteLine(string workerId, string line) => Line($"[{workerId}] {line}");
-
-    private void Line(string text)
-    {
-        lock (_lock) output.WriteLine(text);
-    }
+    public void WriteLine(string workerId, string line) => writeLine($"[{workerId}] {line}");
 
     private static SdkHarnessLogLevel Severity(LogEntry.Types.Severity.Types.Enum severity) => severity switch
     {

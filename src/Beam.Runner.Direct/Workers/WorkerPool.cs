@@ -118,18 +118,18 @@ internal sealed class WorkerPool
                 _observer.WorkerStarted(id, running.ProcessId);
                 using var stopProgress = CancellationTokenSource.CreateLinkedTokenSource(_abort.Token);
                 var progress = ReportProgressAsync(worker, stopProgress.Token);
-                taken = (await Task.WhenAll(Enumerable.Range(0, _options.BundlesPerWorker).Select(_ => ExecuteBundlesAsync(worker)))).Sum();
+                taken = (await Task.WhenAll(Enumerable.Range(0, _options.BundlesPerWorker).Select(_ => ExecuteBundlesAsync(worker, running)))).Sum();
                 await stopProgress.CancelAsync();
                 await progress;
             }
 
             if (!worker.Lost.IsCompleted)
             {
-                grace = _options.StopGrace;
+                if (!_abort.IsCancellationRequested) grace = _options.StopGrace;
                 return null;
             }
 
-            var lost = await worker.Lost;
+            var lost = new WorkerLostException(await ReasonAsync(worker, running), await worker.Lost);
             if (taken > 0) Interlocked.Exchange(ref _startFailures, 0);
             else if (Interlocked.Increment(ref _startFailures) >= _options.MaxStartFailures)
                 throw new JobFailedException($"Workers end before they do anything. The last one: {lost.Message}", lost);
@@ -148,7 +148,7 @@ internal sealed class WorkerPool
     private static async Task WatchAsync(SdkWorker worker, IRunningWorker running) => worker.Fail(await running.Exited);
 
     /// <summary>Executes bundles one after the other until there are no more or the worker is lost; returns how many it took.</summary>
-    private async Task<int> ExecuteBundlesAsync(SdkWorker worker)
+    private async Task<int> ExecuteBundlesAsync(SdkWorker worker, IRunningWorker running)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(_abort.Token);
         var lost = CancelWhenLostAsync(worker, stop);
@@ -158,7 +158,7 @@ internal sealed class WorkerPool
             while (await TakeAsync(stop.Token) is { } bundle)
             {
                 taken++;
-                if (!await ExecuteAsync(worker, bundle)) break;
+                if (!await ExecuteAsync(worker, running, bundle)) break;
             }
         }
         catch (OperationCanceledException)
@@ -191,7 +191,7 @@ internal sealed class WorkerPool
     }
 
     /// <summary>Executes a bundle and tells the scheduler; false if the worker was lost.</summary>
-    private async Task<bool> ExecuteAsync(SdkWorker worker, Bundle bundle)
+    private async Task<bool> ExecuteAsync(SdkWorker worker, IRunningWorker running, Bundle bundle)
     {
         var execution = new BundleExecution(bundle, worker);
         _observer.BundleStarted(bundle, worker.Id);
@@ -207,11 +207,22 @@ internal sealed class WorkerPool
         }
         catch (WorkerLostException e)
         {
-            // What the process said when it ended tells more than that its connection broke.
-            await ((Task)worker.Lost).WaitAsync(ExitPatience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             worker.Fail(e.Message, e);
-            _events.TryWrite(new SchedulerEvent.Lost(bundle, (await worker.Lost).Message, execution.LatestMetrics));
+            _events.TryWrite(new SchedulerEvent.Lost(bundle, await ReasonAsync(worker, running), execution.LatestMetrics));
             return false;
+        }
+    }
+
+    /// <summary>Why a worker was lost. How its process ended tells more than that its connection broke.</summary>
+    private static async Task<string> ReasonAsync(SdkWorker worker, IRunningWorker running)
+    {
+        try
+        {
+            return await running.Exited.WaitAsync(ExitPatience);
+        }
+        catch (TimeoutException)
+        {
+            return (await worker.Lost).Message;
         }
     }
 

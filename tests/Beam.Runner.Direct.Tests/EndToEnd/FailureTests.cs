@@ -154,7 +154,7 @@ public sealed class FailureTests
     }
 
     private static JobSettings Settings(DirectRunningMode mode) =>
-        DirectRunner.Settings(new DirectOptions { RunningMode = mode, NumWorkers = 2, BundlesPerWorker = 1 }) with { Log = TextWriter.Null, Workers = new() { Workers = mode == DirectRunningMode.InMemory ? 1 : 2, BundlesPerWorker = mode == DirectRunningMode.InMemory ? 2 : 1 } };
+        DirectRunner.Settings(new DirectOptions { RunningMode = mode, NumWorkers = 2, BundlesPerWorker = 1 }) with { Workers = new() { Workers = mode == DirectRunningMode.InMemory ? 1 : 2, BundlesPerWorker = mode == DirectRunningMode.InMemory ? 2 : 1 } };
 
     private class WorkerRecorder : IJobObserver
     {

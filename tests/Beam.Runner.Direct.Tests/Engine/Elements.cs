@@ -87,7 +87,15 @@ internal static class Elements
     /// <summary>The words in a chunk in the global window.</summary>
     public static List<string> ReadWords(Chunk chunk)
     {
-        var data = chunk.Data.Span;
+        var words = ReadWords(chunk.Data);
+        Assert.That(chunk.Count, Is.EqualTo(words.Count));
+        return words;
+    }
+
+    /// <summary>Encoded words in the global window.</summary>
+    public static List<string> ReadWords(ReadOnlyMemory<byte> chunk)
+    {
+        var data = chunk.Span;
         var (words, position) = (new List<string>(), 0);
         while (position < data.Length)
         {
@@ -95,7 +103,6 @@ internal static class Elements
             words.Add(ReadPrefixed(data, ref position));
         }
 
-        Assert.That(chunk.Count, Is.EqualTo(words.Count));
         return words;
     }
 

@@ -1,0 +1,25 @@
+namespace Beam.Runner.Direct.Tests;
+
+public sealed class DirectOptionsTests
+{
+    [TestCase("in_memory", 0, 0, 8, 1, 8)]
+    [TestCase("in_memory", 3, 0, 8, 1, 3)]
+    [TestCase("multi_processing", 0, 0, 8, 8, 1)]
+    [TestCase("multi_processing", 2, 0, 8, 2, 4)]
+    [TestCase("multi_processing", 4, 0, 2, 4, 1)]
+    [TestCase("multi_processing", 2, 7, 8, 2, 7)]
+    public void Workers_and_bundles_follow_the_options_and_the_cores(string mode, int numWorkers, int bundles, int cores, int expectedWorkers, int expectedBundles)
+    {
+        var options = PipelineOptions.Parse(
+            [$"--direct_running_mode={mode}", $"--direct_num_workers={numWorkers}", $"--direct_bundles_per_worker={bundles}"], typeof(DirectOptions));
+        var pool = DirectRunner.Settings(options.As<DirectOptions>(), cores).Workers;
+        Assert.That((pool.Workers, pool.BundlesPerWorker), Is.EqualTo((expectedWorkers, expectedBundles)));
+    }
+
+    [Test]
+    public void Numbers_that_make_no_sense_are_refused_by_the_options_name()
+    {
+        Assert.That(() => DirectRunner.Settings(new DirectOptions { NumWorkers = -1 }), Throws.TypeOf<BeamException>().With.Message.Contains("--direct_num_workers"));
+        Assert.That(() => DirectRunner.Settings(new DirectOptions { BundlesPerWorker = 5000 }), Throws.TypeOf<BeamException>().With.Message.Contains("--direct_bundles_per_worker"));
+    }
+}
