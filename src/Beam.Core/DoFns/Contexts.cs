@@ -1,3 +1,6 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace Beam;
 
 /// <summary>What a function sees of the element it processes.</summary>
@@ -60,6 +63,9 @@ public abstract class SetupContext
 
     /// <summary>A folder of this job on this machine, shared by the job's workers here and deleted when the job ends.</summary>
     public abstract string WorkDirectory { get; }
+
+    /// <summary>Makes loggers whose entries reach the runner, marked with the bundle and the transform that were running; elsewhere they go nowhere.</summary>
+    public virtual ILoggerFactory LoggerFactory => NullLoggerFactory.Instance;
 
     /// <summary>
     /// The one object that all functions of this worker process share under a key. It is made at the first call and disposed

@@ -5,6 +5,8 @@ namespace Beam;
 /// <param name="Name">The output's name, unique within the transform.</param>
 public sealed record OutputTag<T>(string Name) : OutputTag(Name)
 {
+    internal override Type ElementType => typeof(T);
+
     internal override PCollection CreateOutput(TransformNode node, PCollection like) => node.AddOutput<T>(Name, like.Windowing, like.IsBounded);
 }
 
@@ -12,5 +14,7 @@ public sealed record OutputTag<T>(string Name) : OutputTag(Name)
 /// <param name="Name">The output's name, unique within the transform.</param>
 public abstract record OutputTag(string Name)
 {
+    internal abstract Type ElementType { get; }
+
     internal abstract PCollection CreateOutput(TransformNode node, PCollection like);
 }

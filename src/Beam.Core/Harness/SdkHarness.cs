@@ -17,6 +17,7 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
     public async Task RunAsync(CancellationToken cancellationToken = default)
     {
         await using var logs = new RunnerLoggerProvider(options.MinimumLogLevel);
+        using var loggers = new LoggerFactory([logs], new LoggerFilterOptions { MinLevel = options.MinimumLogLevel });
         var logger = logs.CreateLogger(typeof(SdkHarness).FullName!);
         await StartLoggingAsync(logs, cancellationToken);
 
@@ -27,7 +28,7 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
         await using var data = new DataClient(connector);
         await using var state = new StateClient(connector);
         var services = new HarnessServices(
-            options, new HarnessSetupContext(options, shared), data, state, new SideInputCache(options.SideInputCacheBytes), sampler, stopping.Token);
+            options, new HarnessSetupContext(options, shared, loggers), data, state, new SideInputCache(options.SideInputCacheBytes), sampler, stopping.Token);
         var plans = new BundlePlans(connector);
         var processors = new BundleProcessors(services);
         var threads = new BundleThreads(options.MaxBundles, $"bundle-{options.WorkerId}");

@@ -49,6 +49,15 @@ internal sealed class DotnetPayloads : ICoderPayloadSerializer
         ? value
         : throw new InvalidDataException($"The payload does not hold a {typeof(T).Name}.");
 
+    /// <summary>A function, and the tags of outputs that it or what it captured holds.</summary>
+    /// <exception cref="InvalidDataException">The payload is damaged, or names what this program does not have.</exception>
+    public static object DeserializeFn(ByteString payload, out IReadOnlyCollection<OutputTag> tags)
+    {
+        var fn = Deserialize(payload.Memory, out var reader);
+        tags = [.. reader.Objects.OfType<OutputTag>()];
+        return fn;
+    }
+
     byte[] ICoderPayloadSerializer.Serialize(Coder coder) => Serialize(coder, $"coder {coder.GetType().Name}", byFields: true).ToByteArray();
 
     Coder ICoderPayloadSerializer.Deserialize(byte[] payload) => Deserialize(payload.AsMemory()) as Coder
@@ -67,13 +76,16 @@ internal sealed class DotnetPayloads : ICoderPayloadSerializer
         return new CoderTranslator(proto.Coders, Instance).FromProto(id, type);
     }
 
-    private static object Deserialize(ReadOnlyMemory<byte> payload)
+    private static object Deserialize(ReadOnlyMemory<byte> payload) => Deserialize(payload, out _);
+
+    private static object Deserialize(ReadOnlyMemory<byte> payload, out ObjectReader reader)
     {
         using var stream = new MemoryStream(payload.ToArray(), writable: false);
         try
         {
             if (stream.ReadByte() != FormatVersion) throw new InvalidDataException("The payload is not in this SDK's format.");
-            return new ObjectReader(stream).Read() ?? throw new InvalidDataException("The payload is empty.");
+            reader = new ObjectReader(stream);
+            return reader.Read() ?? throw new InvalidDataException("The payload is empty.");
         }
         catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException or InvalidCastException
             or NotSupportedException or TypeLoadException or MemberAccessException or System.Reflection.TargetInvocationException)

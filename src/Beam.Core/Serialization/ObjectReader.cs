@@ -21,6 +21,9 @@ internal sealed class ObjectReader
         types = new TypeReader(reader);
     }
 
+    /// <summary>Every object that has been read.</summary>
+    public IEnumerable<object?> Objects => read;
+
     public object? Read()
     {
         if (++depth > MaxDepth) throw new InvalidDataException("The payload is nested too deeply.");

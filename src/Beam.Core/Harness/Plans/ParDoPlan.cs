@@ -10,6 +10,7 @@ internal sealed class ParDoPlan : TransformPlan
 {
     private readonly Proto.ParDoPayload _payload;
     private readonly DoFnEnvelope _envelope;
+    private readonly IReadOnlyCollection<OutputTag> _tags;
     private readonly bool _isAsync;
     private readonly Type _in;
     private readonly Type _out;
@@ -20,7 +21,7 @@ internal sealed class ParDoPlan : TransformPlan
         if (_payload.DoFn?.Urn != DotnetUrns.DoFn)
             throw new NotSupportedException($"The .NET harness cannot run '{transform.UniqueName}': it knows no function '{_payload.DoFn?.Urn}'.");
         _envelope = DoFnEnvelope.Parse(_payload.DoFn.Payload);
-        var fn = DotnetPayloads.Deserialize(_envelope.Fn).GetType();
+        var fn = DotnetPayloads.DeserializeFn(_envelope.Fn, out _tags).GetType();
         var sync = Generics.ArgumentsOfBase(fn, typeof(DoFn<,>));
         var types = sync ?? Generics.ArgumentsOfBase(fn, typeof(AsyncDoFn<,>))
             ?? throw new InvalidDataException($"The payload of '{transform.UniqueName}' holds a {fn}, which is no DoFn.");
@@ -37,9 +38,14 @@ internal sealed class ParDoPlan : TransformPlan
     {
         if (Transform.Outputs.TryGetValue(_envelope.MainOutput, out var main)) types.Set(main, _out);
         types.Set(SingleInput, _in);
+        foreach (var tag in _tags)
+        {
+            if (Transform.Outputs.TryGetValue(tag.Name, out var output)) types.Set(output, tag.ElementType);
+        }
     }
 
-    // Other outputs have the type that whoever reads them wants. Where that is only the runner, the coder has to say.
+    // An output whose tag the function finds elsewhere has the type that whoever reads it wants. Where that is only the runner, the coder
+    // has to say.
     public override void InferFromCoders(TypeMap types)
     {
         foreach (var output in Transform.Outputs.Values) types.Set(output, types.Natural(output));
