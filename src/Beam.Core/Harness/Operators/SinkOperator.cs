@@ -6,7 +6,8 @@ namespace Beam.Harness;
 /// <summary>Where elements leave a processor for the runner: encoded one after another, sent whenever about a mebibyte has gathered.</summary>
 internal sealed class SinkOperator<T>(OperatorContext context, RemotePort port) : Receiver<T>(context)
 {
-    private const int FlushThreshold = 1 << 20;
+    // Just under the size to which the writer's buffer grows, so that what is sent fills the buffer that goes with it.
+    private const int FlushThreshold = (1 << 20) - (1 << 16);
 
     private readonly Coder<WindowedValue<T>> _coder = context.Coders.Get<WindowedValue<T>>(port.CoderId);
     private readonly OutputEdge<T> _input = context.Edge<T>(context.Transform.Inputs.Values.Single());
