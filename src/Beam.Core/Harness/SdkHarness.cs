@@ -116,7 +116,7 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
         {
-            logger.LogWarning(e, "The response of bundle {Bundle} could not be sent.", instructionId);
+            logger.LogDebug(e, "The runner is gone and does not get the response of bundle {Bundle}.", instructionId);
         }
     }
 

@@ -40,8 +40,8 @@ internal sealed class BundleProcessor
 
     public string? CurrentTransformId => ExecutionTracker.TransformOf(Volatile.Read(ref _tracker.Current)) is { } index ? _operators[index].TransformId : null;
 
-    /// <summary>Whether everything that has arrived for the bundle is processed or being processed.</summary>
-    public bool ConsumingReceivedData => _inbound is { IsEmpty: false };
+    /// <summary>Whether something that has arrived for the bundle is still being processed, or waits to be.</summary>
+    public bool ConsumingReceivedData => Volatile.Read(ref _tracker.Current) >= 0 || _inbound is { IsEmpty: false };
 
     /// <summary>Prepares the operators; once.</summary>
     public void Setup()
