@@ -114,8 +114,9 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
         {
             control.WriteAsync(response).AsTask().GetAwaiter().GetResult();
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e)
         {
+            // Whatever it is, it must not end the process from this thread; the loop that reads instructions notices that the runner is gone.
             logger.LogDebug(e, "The runner is gone and does not get the response of bundle {Bundle}.", instructionId);
         }
     }

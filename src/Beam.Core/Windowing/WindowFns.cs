@@ -9,13 +9,11 @@ namespace Beam;
 /// <summary>One window for all time.</summary>
 public sealed record GlobalWindows : WindowFn
 {
-    private static readonly BoundedWindow[] Only = [GlobalWindow.Instance];
-
     /// <summary>The function.</summary>
     public static GlobalWindows Instance { get; } = new();
 
     /// <inheritdoc/>
-    public override IReadOnlyList<BoundedWindow> Assign(Timestamp timestamp) => Only;
+    public override IReadOnlyList<BoundedWindow> Assign(Timestamp timestamp) => GlobalWindow.Windows;
 
     /// <inheritdoc/>
     public override BoundedWindow SideInputWindow(BoundedWindow mainWindow) => GlobalWindow.Instance;

@@ -70,7 +70,7 @@ internal sealed class RunnerLoggerProvider : ILoggerProvider, IAsyncDisposable
 
                 await stream.CompleteAsync();
             }
-            catch (Exception e) when (e is IOException or OperationCanceledException)
+            catch (Exception)
             {
                 // Without a runner that listens, logs have nowhere to go; bundles notice by themselves if it is gone altogether.
             }
