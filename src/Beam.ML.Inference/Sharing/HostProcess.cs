@@ -18,6 +18,8 @@ internal readonly record struct HostLoad(long Millis, long ModelBytes);
 /// <summary>A host as its owner sees it: a child process that cannot outlive this one.</summary>
 internal sealed class HostProcess : IAsyncDisposable
 {
+    // The runtime's own: what Environment.ProcessorCount says.
+    private const string ProcessorCountVariable = "DOTNET_PROCESSOR_COUNT";
     private const int LastLines = 10;
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(3);
 
@@ -42,6 +44,13 @@ internal sealed class HostProcess : IAsyncDisposable
         var lastWords = new Queue<string>();
         var environment = launch.Environment.ToDictionary(v => v.Key, v => (string?)v.Value);
         environment[ModelHostProcess.TokenVariable] = token;
+        // Several hosts share the processors: each runs as if it had its part of them only, unless the handler knows better.
+        if (sharing.Copies > 1 && !environment.ContainsKey(ProcessorCountVariable))
+        {
+            var part = (System.Environment.ProcessorCount + sharing.Copies - 1) / sharing.Copies;
+            environment[ProcessorCountVariable] = part.ToString(CultureInfo.InvariantCulture);
+        }
+
         var process = ChildProcess.Start<ModelHostProcess>(new ChildProcessOptions
         {
             Name = $"the host of {launch.ModelName}",

@@ -10,20 +10,23 @@ internal static class InferenceParDo
     public const string Bad = "bad";
 }
 
-/// <summary>The step that calls the model.</summary>
+/// <summary>The step that calls the model, with an output for failed elements if there is a tag for them.</summary>
 internal sealed class InferenceParDo<TInput, TExample, TPrediction>(
     AsyncDoFn<TInput, TPrediction> fn, OutputTag<FailedElement<TExample>>? failed, Coder<TExample> exampleCoder)
-    : PTransform<PCollection<TInput>, WithFailures<TPrediction, TExample>>
+    : PTransform<PCollection<TInput>, PCollectionTuple>
 {
     public override string Name => "BeamML_RunInference";
 
-    public override WithFailures<TPrediction, TExample> Expand(PCollection<TInput> input)
+    public override PCollectionTuple Expand(PCollection<TInput> input)
     {
         var node = input.Pipeline.Graph.Current;
         ParDoTranslation.Describe(node, fn, InferenceParDo.Good);
-        var good = node.AddOutput<TPrediction>(InferenceParDo.Good, input.Windowing, input.IsBounded);
-        return new(good, failed is null
-            ? null!
-            : node.AddOutput<FailedElement<TExample>>(failed.Name, input.Windowing, input.IsBounded, new FailedElementCoder<TExample>(exampleCoder)));
+        var outputs = new Dictionary<string, PCollection>
+        {
+            [InferenceParDo.Good] = node.AddOutput<TPrediction>(InferenceParDo.Good, input.Windowing, input.IsBounded),
+        };
+        if (failed is not null)
+            outputs[failed.Name] = node.AddOutput(failed.Name, input.Windowing, input.IsBounded, new FailedElementCoder<TExample>(exampleCoder));
+        return new PCollectionTuple(input.Pipeline, outputs);
     }
 }

@@ -58,9 +58,10 @@ public sealed class RunInference<TExample, TPrediction>(InferenceHandler<TExampl
     public PTransform<PCollection<TExample>, WithFailures<TPrediction, TExample>> WithExceptionHandling() => new WithDeadLetters(this);
 
     /// <inheritdoc/>
-    public override PCollection<TPrediction> Expand(PCollection<TExample> input) => Expand(input, failed: null).Output;
+    public override PCollection<TPrediction> Expand(PCollection<TExample> input) =>
+        Expand(input, failed: null).Get(new OutputTag<TPrediction>(InferenceParDo.Good));
 
-    private WithFailures<TPrediction, TExample> Expand(PCollection<TExample> input, OutputTag<FailedElement<TExample>>? failed)
+    private PCollectionTuple Expand(PCollection<TExample> input, OutputTag<FailedElement<TExample>>? failed)
     {
         var name = input.Pipeline.Graph.Current.FullName;
         try
@@ -86,7 +87,11 @@ public sealed class RunInference<TExample, TPrediction>(InferenceHandler<TExampl
     {
         public override string Name => transform.Name;
 
-        public override WithFailures<TPrediction, TExample> Expand(PCollection<TExample> input) =>
-            transform.Expand(input, new OutputTag<FailedElement<TExample>>(InferenceParDo.Bad));
+        public override WithFailures<TPrediction, TExample> Expand(PCollection<TExample> input)
+        {
+            var failed = new OutputTag<FailedElement<TExample>>(InferenceParDo.Bad);
+            var outputs = transform.Expand(input, failed);
+            return new(outputs.Get(new OutputTag<TPrediction>(InferenceParDo.Good)), outputs.Get(failed));
+        }
     }
 }

@@ -36,7 +36,7 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
         this.options = options;
     }
 
-    /// <summary>How the engine is set up. Where it names no number of threads, a copy gets its share of the processors.</summary>
+    /// <summary>How the engine is set up. Where it names no number of threads, a copy gets its part of the processors, but for one that is the workers' if there are four or more.</summary>
     public EngineOptions EngineOptions => options;
 
     /// <inheritdoc/>
@@ -54,7 +54,7 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
     /// <inheritdoc/>
     public sealed override async Task<LlmEngine> LoadModelAsync(CancellationToken cancellationToken)
     {
-        var engine = await LlmEngine.LoadAsync(options, cancellationToken);
+        var engine = await LlmEngine.LoadAsync(options with { NumThreads = options.NumThreads ?? DefaultThreads }, cancellationToken);
         try
         {
             Prepare(engine);
@@ -81,6 +81,9 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
 
     /// <inheritdoc/>
     public sealed override bool IsModelBroken(Exception exception) => exception is EngineDeadException;
+
+    // From four processors on, the workers that feed the engine keep one for themselves.
+    private static int DefaultThreads => Environment.ProcessorCount < 4 ? Environment.ProcessorCount : Environment.ProcessorCount - 1;
 
     /// <summary>Loads what the handler needs beside the engine.</summary>
     private protected virtual void Prepare(LlmEngine engine) { }
