@@ -85,7 +85,7 @@ internal sealed class DotnetPayloads : ICoderPayloadSerializer
         {
             if (stream.ReadByte() != FormatVersion) throw new InvalidDataException("The payload is not in this SDK's format.");
             reader = new ObjectReader(stream);
-            return reader.Read() ?? throw new InvalidDataException("The payload is empty.");
+            return reader.ReadAll() ?? throw new InvalidDataException("The payload is empty.");
         }
         catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException or InvalidCastException
             or NotSupportedException or TypeLoadException or MemberAccessException or System.Reflection.TargetInvocationException)

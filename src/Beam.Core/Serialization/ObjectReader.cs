@@ -13,6 +13,7 @@ internal sealed class ObjectReader
     private readonly BinaryReader reader;
     private readonly TypeReader types;
     private readonly List<object?> read = [];
+    private readonly List<Action> closing = [];
     private int depth;
 
     public ObjectReader(Stream stream)
@@ -24,7 +25,20 @@ internal sealed class ObjectReader
     /// <summary>Every object that has been read.</summary>
     public IEnumerable<object?> Objects => read;
 
-    public object? Read()
+    /// <summary>Reads the value of the payload.</summary>
+    public object? ReadAll()
+    {
+        var value = ReadHere();
+        foreach (var close in closing) close();
+        return value;
+    }
+
+    /// <summary>Reads a value that must exist at once.</summary>
+    private object? ReadHere() => Read() is var value && value is not Pending
+        ? value
+        : throw new InvalidDataException("The payload refers to an object that it has not given yet.");
+
+    private object? Read()
     {
         if (++depth > MaxDepth) throw new InvalidDataException("The payload is nested too deeply.");
         try
@@ -42,8 +56,8 @@ internal sealed class ObjectReader
                     return types.Read();
                 case NodeKind.Reference:
                     var number = reader.Read7BitEncodedInt();
-                    return (uint)number < (uint)read.Count && read[number] is { } known
-                        ? known
+                    return (uint)number < (uint)read.Count
+                        ? read[number] ?? new Pending(number)
                         : throw new InvalidDataException("The payload refers to an object that it has not given yet.");
                 case NodeKind.Array:
                     return ReadArray();
@@ -95,7 +109,14 @@ internal sealed class ObjectReader
         {
             var rest = i;
             for (var d = lengths.Length - 1; d >= 0; d--) (rest, index[d]) = (rest / lengths[d], (int)(rest % lengths[d]));
-            array.SetValue(Read(), index);
+            if (Read() is var item && item is not Pending pending)
+            {
+                array.SetValue(item, index);
+                continue;
+            }
+
+            var at = (int[])index.Clone();
+            closing.Add(() => array.SetValue(Complete(pending), at));
         }
 
         return array;
@@ -106,7 +127,7 @@ internal sealed class ObjectReader
         var place = Reserve();
         var type = types.Read();
         if (!TravelRules.IsCollection(type)) throw new InvalidDataException($"The payload uses {type} as a collection.");
-        var comparer = Read() switch
+        var comparer = ReadHere() switch
         {
             "Ordinal" => StringComparer.Ordinal,
             "OrdinalIgnoreCase" => StringComparer.OrdinalIgnoreCase,
@@ -119,8 +140,8 @@ internal sealed class ObjectReader
         {
             for (var i = 0; i < count; i++)
             {
-                var key = Read() ?? throw new InvalidDataException("The payload has a null key.");
-                dictionary.Add(key, Read());
+                var key = ReadHere() ?? throw new InvalidDataException("The payload has a null key.");
+                dictionary.Add(key, ReadHere());
             }
 
             return collection;
@@ -128,7 +149,7 @@ internal sealed class ObjectReader
 
         var add = type.GetMethod("Add", type.GetGenericArguments()) ?? type.GetMethod("Enqueue") ?? type.GetMethod("Push")
             ?? type.GetMethod("AddLast", type.GetGenericArguments())!;
-        for (var i = 0; i < count; i++) add.Invoke(collection, [Read()]);
+        for (var i = 0; i < count; i++) add.Invoke(collection, [ReadHere()]);
         return collection;
     }
 
@@ -141,7 +162,7 @@ internal sealed class ObjectReader
         var name = reader.ReadString();
         var arguments = ReadTypes();
         var parameters = ReadTypes();
-        var target = Read();
+        var target = ReadHere();
         var method = owner.GetMethods(AnyMethod)
             .Where(m => m.Name == name && m.IsGenericMethodDefinition == arguments.Length > 0 && m.GetParameters().Length == parameters.Length)
             .Select(m => Close(m, arguments))
@@ -174,7 +195,9 @@ internal sealed class ObjectReader
             var content = Read();
             var field = TravelRules.FieldsOf(type).FirstOrDefault(f => f.Name == name && f.DeclaringType == declaring)
                 ?? throw new InvalidDataException($"{type} has no field '{name}' here; run the job and its workers from the same build.");
-            field.SetValue(value, content);
+            if (content is not Pending pending) field.SetValue(value, content);
+            else if (place >= 0) closing.Add(() => field.SetValue(value, Complete(pending)));
+            else throw new InvalidDataException($"The field '{name}' of the struct {type} is part of a circle of references.");
         }
 
         return value;
@@ -201,6 +224,9 @@ internal sealed class ObjectReader
         return coder;
     }
 
+    private object Complete(Pending pending) =>
+        read[pending.Number] ?? throw new InvalidDataException("The payload refers to an object that it never gives.");
+
     private Type[] ReadTypes()
     {
         var result = new Type[Count("types", 256)];
@@ -221,4 +247,10 @@ internal sealed class ObjectReader
         read.Add(null);
         return read.Count - 1;
     }
+
+    /// <summary>
+    /// Stands for an object that is being read. Only delegates come so late: the closure that holds a lambda often has the lambda in a
+    /// field as well, since the compiler gives the lambdas of a scope one closure.
+    /// </summary>
+    private sealed record Pending(int Number);
 }

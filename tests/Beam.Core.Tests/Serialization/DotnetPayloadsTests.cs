@@ -99,6 +99,23 @@ public sealed class DotnetPayloadsTests
     }
 
     [Test]
+    public void A_lambda_that_captures_itself_travels()
+    {
+        Func<int, int> factorial = null!;
+        factorial = n => n == 0 ? 1 : n * factorial(n - 1);
+        Assert.That(Travel(factorial)(5), Is.EqualTo(120));
+    }
+
+    [Test]
+    public void Lambdas_of_one_scope_that_use_one_another_travel()
+    {
+        var k = 2;
+        Func<int, int> twice = x => x * k;
+        Func<int, int> again = x => twice(twice(x)) + k;
+        Assert.That((Travel(twice)(3), Travel(again)(3)), Is.EqualTo((6, 14)));
+    }
+
+    [Test]
     public void Damaged_payloads_end_in_one_kind_of_error()
     {
         var factor = 2;
