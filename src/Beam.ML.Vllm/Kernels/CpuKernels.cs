@@ -9,8 +9,8 @@ namespace Beam.ML.Vllm.Kernels;
 /// </summary>
 internal abstract class CpuKernels(WorkerPool pool) : IDisposable
 {
-    /// <summary>Below this many scalar operations, waking other threads costs more than it saves.</summary>
-    protected const long WorthSharing = 1 << 16;
+    /// <summary>Below this many simple operations on floats, some ten microseconds, other threads cost more than they save.</summary>
+    protected const long WorthSharing = 1 << 17;
 
     public static CpuKernels Create(InstructionSet set, WorkerPool pool) => set switch
     {

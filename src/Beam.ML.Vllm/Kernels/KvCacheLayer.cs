@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>How keys and values are kept.</summary>
@@ -47,8 +49,10 @@ internal sealed unsafe class KvCacheLayer : IDisposable
     public static long BytesPerBlock(int blockSize, int heads, int headSize, KvCacheFormat format) =>
         (long)blockSize * heads * (headSize + Pad(headSize)) * BytesPerElement(format);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public byte* Keys(int block, int head) => _keys.Pointer + (((long)block * Heads) + head) * HeadSize * BlockSize * ElementBytes;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public byte* Values(int block, int head) => _values.Pointer + (((long)block * Heads) + head) * PaddedHeadSize * BlockSize * ElementBytes;
 
     public void Dispose()

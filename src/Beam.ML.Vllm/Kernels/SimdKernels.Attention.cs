@@ -34,7 +34,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         };
         long operations = 0;
         foreach (var slice in batch.Slices) operations += (long)slice.Rows * (slice.FirstPosition + slice.Rows) * queries.Columns;
-        Pool.Run(ref work, operations > WorthSharing ? Pool.Threads : 1);
+        Pool.Run(ref work, operations > 8 * WorthSharing ? Pool.Threads : 1);
     }
 
     private struct StoreWork : IParallelWork

@@ -17,7 +17,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
     private void Multiply<TFormat>(Matrix x, PackedMatrix weights, Matrix y, bool accumulate) where TFormat : struct, IPanelFormat<TVec>
     {
-        var share = (long)x.Rows * weights.Outputs * weights.Inputs > WorthSharing;
+        // Reading a weight costs about as much as multiplying it with eight rows.
+        var share = (x.Rows + 8L) * weights.Outputs * weights.Inputs > 32 * WorthSharing;
         if (x.Rows == 1)
         {
             var single = new SingleRow<TFormat> { X = x.Data, Weights = weights, Y = y.Data, Accumulate = accumulate };
