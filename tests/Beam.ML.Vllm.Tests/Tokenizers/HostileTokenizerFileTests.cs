@@ -4,6 +4,7 @@ using NUnit.Framework;
 
 namespace Beam.ML.Vllm.Tests.Tokenizers;
 
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class HostileTokenizerFileTests
 {
     private string _folder = "";

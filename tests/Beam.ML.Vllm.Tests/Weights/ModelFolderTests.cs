@@ -5,6 +5,7 @@ namespace Beam.ML.Vllm.Tests.Weights;
 
 /// <summary>Which folder a model name means.</summary>
 [TestFixture]
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 public sealed class ModelFolderTests
 {
     private string _home = "";
