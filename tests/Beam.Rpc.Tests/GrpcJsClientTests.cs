@@ -30,18 +30,17 @@ internal sealed class GrpcJsClientTests
     [TestCase("gzip")]
     [TestCase("message_of_64_mib")]
     [TestCase("thousand_streams")]
+    [TestCase("cancelled")]
     [TestCase("deadline")]
     [TestCase("unimplemented")]
     public async Task It_sees_what_the_protocol_says(string name) => Assert.That(await GrpcJs.CallAsync(_peer.Server.Target, name), Is.Null);
 
-    [TestCase("cancelled")]
-    [TestCase("cancelled_stream")]
-    [TestCase("deadline")]
-    public async Task Its_cancellation_reaches_our_method(string name)
+    [Test]
+    public async Task Its_cancellation_reaches_our_method()
     {
         await using var peer = await OwnServer.StartAsync();
-        Assert.That(await GrpcJs.CallAsync(peer.Server.Target, name), Is.Null);
-        if (name != "cancelled") await peer.Service.Cancelled.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.That(await GrpcJs.CallAsync(peer.Server.Target, "cancelled_stream"), Is.Null);
+        await peer.Service.Cancelled.Task.WaitAsync(TimeSpan.FromMinutes(1));
     }
 
     [Test]
@@ -69,6 +68,7 @@ internal sealed class GrpcJsClientTests
         using var client = GrpcJs.Start("call", peer.Server.Target, "server_dies");
         Assert.That(await client.StandardOutput.ReadLineAsync(), Is.EqualTo("streaming"));
         await peer.Server.StopAsync();
-        Assert.That(await client.StandardOutput.ReadToEndAsync(), Is.EqualTo("ok\n"));
+        string outcome = await client.StandardOutput.ReadToEndAsync();
+        Assert.That(outcome, Is.EqualTo("ok\n"), outcome);
     }
 }

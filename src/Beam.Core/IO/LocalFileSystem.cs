@@ -9,7 +9,7 @@ internal sealed class LocalFileSystem : IFileSystem
 
     public static LocalFileSystem Instance { get; } = new();
 
-    public string Resolve(string path) => Path.GetFullPath(WithoutScheme(path)) is var full && path.EndsWith('/') && !full.EndsWith('/') ? full + "/" : Path.GetFullPath(WithoutScheme(path));
+    public string Resolve(string path) => Path.GetFullPath(WithoutScheme(path));
 
     public IReadOnlyList<FileMetadata> Match(string pattern)
     {

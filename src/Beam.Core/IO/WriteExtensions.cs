@@ -10,6 +10,10 @@ public static class WriteExtensions
     /// Writes lines of text to files <c>prefix-00000-of-00003suffix</c>, which appear, whole, when all of them have been written. Files of
     /// these names are replaced; those of an earlier run with another number of shards stay.
     /// </summary>
+    /// <remarks>
+    /// Until then they are in a hidden folder beside them, <c>.temp-beam-…</c>, which patterns do not match and which a run that fails or is
+    /// cancelled leaves behind.
+    /// </remarks>
     /// <param name="input">The lines, without line ends; bounded.</param>
     /// <param name="prefix">The path that names begin with.</param>
     /// <param name="suffix">What names end with; <c>.gz</c> compresses.</param>

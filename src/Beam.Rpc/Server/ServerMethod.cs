@@ -37,7 +37,10 @@ internal abstract partial class ServerMethod(RpcServerOptions options, ILogger l
             return rpc.Status;
         }
         if (call.CancellationToken.IsCancellationRequested || (exception is OperationCanceledException && call.PeerIsGone))
-            return new Status(StatusCode.Cancelled, "The call was cancelled.");
+        {
+            // A caller that cancelled or vanished never sees this; one that this server's end cuts off may.
+            return new Status(StatusCode.Unavailable, "The server broke the call off.");
+        }
         LogFailure(logger, exception, call.Method);
         // What a bug says is for the log, not for the peer.
         return new Status(StatusCode.Unknown, $"The server's method failed with {exception.GetType().Name}; its log has the details.");
