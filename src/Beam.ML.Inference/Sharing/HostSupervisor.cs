@@ -13,6 +13,8 @@ internal sealed class HostSupervisor
     private static readonly TimeSpan LeasePollInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan StatusPollInterval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan ExitGrace = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan ListenPatience = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan ExitPatience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan MaxRestartDelay = TimeSpan.FromSeconds(5);
 
@@ -130,6 +132,7 @@ internal sealed class HostSupervisor
                 if (Stopwatch.GetElapsedTime(started) > StartTimeout) throw new HostLostException($"The model host {host.Id} did not start within {StartTimeout.TotalSeconds} s.");
             }
 
+            var bound = Stopwatch.GetTimestamp();
             while (true)
             {
                 GetStatusResponse? status = null;
@@ -137,9 +140,9 @@ internal sealed class HostSupervisor
                 {
                     status = await channel.GetStatusAsync(sharing.HeartbeatTimeout, cancellationToken);
                 }
-                catch (HostLostException) when (!host.Exited.IsCompleted && Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(1))
+                catch (HostLostException) when (!host.Exited.IsCompleted && Stopwatch.GetElapsedTime(bound) < ListenPatience)
                 {
-                    // The socket is bound a moment before the server listens.
+                    // The socket is bound a moment before the server listens, which on a busy machine may be a long one.
                 }
 
                 if (status is { State: not GetStatusResponse.Types.State.Loading }) return status;
@@ -162,8 +165,10 @@ internal sealed class HostSupervisor
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var heart = channel.HeartbeatAsync(sharing, onBeat: null, stop.Token);
-        var first = await Task.WhenAny(heart, host.Exited);
-        if (first == heart && !host.Exited.IsCompleted) await heart;
+        await Task.WhenAny(heart, host.Exited);
+        // A process that ends closes its socket first: how it ended says more than that it is gone.
+        if (!host.Exited.IsCompleted) await Task.WhenAny(host.Exited, Task.Delay(ExitGrace, cancellationToken));
+        if (!host.Exited.IsCompleted) await heart;
         await stop.CancelAsync();
         try
         {
