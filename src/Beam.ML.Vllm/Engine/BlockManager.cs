@@ -28,7 +28,7 @@ internal sealed class BlockManager
 
     public int FreeBlocks { get; private set; }
 
-    /// <summary>Tokens looked up in, and found in, the prefix cache.</summary>
+    /// <summary>Tokens of admitted sequences looked up in, and found in, the prefix cache; a sequence counts once, however often it is preempted.</summary>
     public long PrefixQueries { get; private set; }
 
     public long PrefixHits { get; private set; }
@@ -43,7 +43,6 @@ internal sealed class BlockManager
     {
         if (sequence.BlockTable.Count != 0) throw new InvalidOperationException($"Request {sequence.RequestId} holds blocks already.");
         if (!_enablePrefixCaching) return 0;
-        PrefixQueries += sequence.Length;
         var blocks = (sequence.Length - 1) / BlockSize;
         for (var i = 0; i < blocks && _cached.TryGetValue(HashOf(sequence, i), out var block); i++)
         {
@@ -51,9 +50,15 @@ internal sealed class BlockManager
             sequence.BlockTable.Add(block);
         }
 
-        var found = sequence.BlockTable.Count * BlockSize;
+        return sequence.BlockTable.Count * BlockSize;
+    }
+
+    /// <summary>Counts what the prefix cache was to a sequence that has been admitted; one that waits is looked up again and again.</summary>
+    public void CountPrefix(Sequence sequence, int found)
+    {
+        if (!_enablePrefixCaching) return;
+        PrefixQueries += sequence.Length;
         PrefixHits += found;
-        return found;
     }
 
     /// <summary>Makes room for a sequence's first tokens; all or nothing. Returns whether there were blocks enough.</summary>

@@ -26,12 +26,19 @@ internal sealed class CpuModelRunner : IModelRunner
         try
         {
             _kernels = CpuKernels.Create(instructionSet ?? InstructionSets.Best, _pool);
-            var wanted = options.MaxModelLength ?? config.MaxPositions;
-            _model = Load(options, config, folder, wanted);
+            var architecture = ModelRegistry.Find(config);
+            using var checkpoint = Checkpoint.Open(folder);
+            var roundToBFloat16 = options.Dtype == ModelDtype.BFloat16;
+            var shapes = architecture.KvShapes(config);
             var format = CacheFormat(options.Dtype, config.Type);
-            var plan = KvCachePlan.Make(options, wanted, KvCache.BytesPerBlock(_model.KvShapes, options.BlockSize, format));
+
+            // What the cache can hold is settled first: nothing is sized by a length that only config.json claims.
+            var plan = KvCachePlan.Make(
+                options, config.MaxPositions, KvCache.BytesPerBlock(shapes, options.BlockSize, format), checkpoint.BytesInMemory(roundToBFloat16));
             MaxModelLength = plan.MaxModelLength;
-            _cache = new KvCache(_model.KvShapes, plan.Blocks, options.BlockSize, format);
+            using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, plan.MaxModelLength);
+            _model = architecture.Build(factory);
+            _cache = new KvCache(shapes, plan.Blocks, options.BlockSize, format);
             _context = new ForwardContext(_kernels, _workspace, _cache, _batch);
         }
         catch
@@ -101,14 +108,6 @@ internal sealed class CpuModelRunner : IModelRunner
         return _model.Forward(_context, CollectionsMarshal.AsSpan(_logitRows));
     }
 
-    private DecoderModel Load(EngineOptions options, ModelConfig config, string folder, int maxModelLength)
-    {
-        var build = ModelRegistry.Find(config);
-        using var checkpoint = Checkpoint.Open(folder);
-        using var factory = new LayerFactory(config, checkpoint, _kernels, options.Dtype == ModelDtype.BFloat16, maxModelLength);
-        return build(factory);
-    }
-
     private static KvCacheFormat CacheFormat(ModelDtype dtype, TensorType? stored) => dtype switch
     {
         ModelDtype.BFloat16 => KvCacheFormat.BFloat16,
@@ -137,6 +136,10 @@ internal sealed class CpuModelRunner : IModelRunner
                 catch (ArgumentException e)
                 {
                     sequence.Finish(FinishReason.Error, failure: new InvalidRequestException($"Request {sequence.RequestId}: {e.Message}", e));
+                }
+                catch (Exception e)
+                {
+                    sequence.Finish(FinishReason.Error, failure: new RequestFailedException($"Request {sequence.RequestId} failed while its next token was chosen: {e.Message}", e));
                 }
             }
         }

@@ -90,7 +90,7 @@ internal sealed class EngineCore : IDisposable
 
             // Whoever sees a request's last output finds its blocks free.
             if (_outputs.Process(scheduled.Sequence, _next[i])) _scheduler.Remove(scheduled.Sequence);
-            _outputs.Publish(scheduled.Sequence);
+            if (_outputs.Publish(scheduled.Sequence)) _scheduler.Remove(scheduled.Sequence);
         }
     }
 }

@@ -20,6 +20,26 @@ public sealed class InvalidRequestException : ArgumentException
     }
 }
 
+/// <summary>The engine failed at one request, by an error of its own and not the request's. Others are not affected, and the engine goes on.</summary>
+public sealed class RequestFailedException : Exception
+{
+    /// <summary>An error without a message of its own.</summary>
+    public RequestFailedException()
+    {
+    }
+
+    /// <param name="message">Which request failed, and in what.</param>
+    public RequestFailedException(string message) : base(message)
+    {
+    }
+
+    /// <param name="message">Which request failed, and in what.</param>
+    /// <param name="innerException">The error.</param>
+    public RequestFailedException(string message, Exception innerException) : base(message, innerException)
+    {
+    }
+}
+
 /// <summary>The engine has stopped, by an error of its own or because it was disposed of, and serves no request any more.</summary>
 public sealed class EngineDeadException : Exception
 {

@@ -9,10 +9,23 @@ internal readonly record struct KvCachePlan(int Blocks, int MaxModelLength)
     /// The cache takes its part of the memory that is free now, but no more than the requests that can run at a time could fill. If even
     /// one sequence of full length does not fit, the length is an error where it was asked for, and shrinks where it was not.
     /// </summary>
-    public static KvCachePlan Make(EngineOptions options, int wantedLength, long bytesPerBlock)
+    /// <param name="options">What was asked for.</param>
+    /// <param name="modelLength">The longest sequence that the model was made for.</param>
+    /// <param name="bytesPerBlock">What one block of all layers takes.</param>
+    /// <param name="weightBytes">What the weights, not yet loaded, will have taken of the memory.</param>
+    /// <exception cref="ArgumentException">A length was asked for that the model or the memory does not have.</exception>
+    public static KvCachePlan Make(EngineOptions options, int modelLength, long bytesPerBlock, long weightBytes)
     {
+        if (options.MaxModelLength > modelLength)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"User-specified max_model_len ({options.MaxModelLength}) is greater than the derived max_model_len (max_position_embeddings={modelLength} in the model's config.json): beyond it the outputs would be wrong. Decrease max_model_len, or leave it out."));
+        }
+
+        var wantedLength = options.MaxModelLength ?? modelLength;
         var perSequence = (wantedLength + options.BlockSize - 1) / options.BlockSize;
-        long affordable = (long)(SystemMemory.AvailableBytes() * options.MemoryUtilization) / bytesPerBlock;
+        var affordable = (long)(Math.Max(SystemMemory.AvailableBytes() - weightBytes, 0) * options.MemoryUtilization) / bytesPerBlock;
         var blocks = options.NumKvBlocks ?? (int)Math.Min(Math.Min(affordable, (long)perSequence * options.MaxNumSequences), int.MaxValue / 2);
         if (blocks >= perSequence) return new KvCachePlan(blocks, wantedLength);
 

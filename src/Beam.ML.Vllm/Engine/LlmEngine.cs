@@ -49,7 +49,7 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         ModelFolderPath = folder;
         MaxModelLength = runner.MaxModelLength;
         VocabularySize = runner.VocabularySize;
-        DefaultSamplingParams = Defaults(generation);
+        DefaultSamplingParams = generation.SamplingDefaults;
         _loop = new Thread(Loop) { IsBackground = true, Name = "vllm-engine" };
         _loop.Start();
     }
@@ -166,12 +166,12 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         var id = requestId ?? $"req-{number}";
         RequestCheck.Check(promptIds.Span, parameters, this);
         var sequence = NewSequence(id, promptIds.Span, parameters, priority, number);
-        var collector = new OutputCollector(parameters.OutputKind);
+        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters.OutputKind);
         if (!_live.TryAdd(id, sequence)) throw new InvalidRequestException($"Request id {id} is in use by a request that has not ended.");
         var finished = false;
         try
         {
-            await SubmitAsync(new Request(sequence, new OutputState(sequence, prompt, Tokenizer, collector)), cancellationToken);
+            await SubmitAsync(new Request(sequence, new OutputState(sequence, Tokenizer, collector)), cancellationToken);
             while (!finished)
             {
                 var output = await collector.TakeAsync(cancellationToken);
@@ -270,18 +270,6 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         RequestOutput? last = null;
         await foreach (var output in outputs) last = output;
         return last ?? throw new InvalidOperationException("The request ended without an output.");
-    }
-
-    private static SamplingParams Defaults(GenerationConfig generation)
-    {
-        var defaults = new SamplingParams();
-        return defaults with
-        {
-            Temperature = generation.Temperature ?? defaults.Temperature,
-            TopP = generation.TopP ?? defaults.TopP,
-            TopK = generation.TopK ?? defaults.TopK,
-            MinP = generation.MinP ?? defaults.MinP,
-        };
     }
 
     private sealed record Request(Sequence Sequence, OutputState Output);

@@ -21,16 +21,37 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
     /// <summary>Takes a request's next token; returns whether the request ends with it.</summary>
     public bool Process(Sequence sequence, int token)
     {
-        if (sequence.FinishReason is null) Append(sequence, _states[sequence], token);
+        try
+        {
+            if (sequence.FinishReason is null) Append(sequence, _states[sequence], token);
+        }
+        catch (Exception e)
+        {
+            // Whatever a text runs into is the end of its own request, not of all the others'.
+            sequence.Finish(FinishReason.Error, failure: Failed(sequence, e));
+        }
+
         return sequence.FinishReason is not null;
     }
 
-    /// <summary>Hands out what a request has come to. After the last output the request is forgotten.</summary>
-    public void Publish(Sequence sequence)
+    /// <summary>Hands out what a request has come to; returns whether it has ended. After the last output the request is forgotten.</summary>
+    public bool Publish(Sequence sequence)
     {
         var state = _states[sequence];
         if (sequence.FinishReason is not null) Forget(sequence);
-        state.Publish();
+        try
+        {
+            state.Publish();
+        }
+        catch (Exception e)
+        {
+            state.Fail(Failed(sequence, e));
+            if (sequence.FinishReason is not null) return true;
+            sequence.Finish(FinishReason.Error);
+            Forget(sequence);
+        }
+
+        return sequence.FinishReason is not null;
     }
 
     /// <summary>Ends a request from outside, with what it has so far.</summary>
@@ -63,6 +84,9 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
         if (state.Append(hide, ends: end is not null) is { } stop) end = (FinishReason.Stop, stop);
         if (end is var (reason, stopReason)) sequence.Finish(reason, stopReason);
     }
+
+    private static RequestFailedException Failed(Sequence sequence, Exception cause) =>
+        new($"Request {sequence.RequestId} failed while its output was decoded: {cause.Message}", cause);
 
     private void Forget(Sequence sequence)
     {

@@ -8,8 +8,6 @@ namespace Beam.ML.Vllm.Engine;
 internal sealed class OutputState
 {
     private readonly Sequence _sequence;
-    private readonly string? _prompt;
-    private readonly int[] _promptIds;
     private readonly OutputCollector _collector;
     private readonly IncrementalDetokenizer? _detokenizer;
     private readonly StringBuilder _text = new();
@@ -17,11 +15,10 @@ internal sealed class OutputState
     private int _textSent;
     private int _tokensSent;
 
-    public OutputState(Sequence sequence, string? prompt, Tokenizer? tokenizer, OutputCollector collector)
+    public OutputState(Sequence sequence, Tokenizer? tokenizer, OutputCollector collector)
     {
-        (_sequence, _prompt, _collector) = (sequence, prompt, collector);
-        _promptIds = sequence.Tokens.ToArray();
-        if (tokenizer is not null) _detokenizer = new IncrementalDetokenizer(tokenizer, _promptIds, sequence.Parameters.SkipSpecialTokens);
+        (_sequence, _collector) = (sequence, collector);
+        if (tokenizer is not null) _detokenizer = new IncrementalDetokenizer(tokenizer, sequence.Tokens, sequence.Parameters.SkipSpecialTokens);
         _longestStop = sequence.Parameters.Stop.Count == 0 ? 0 : sequence.Parameters.Stop.Max(s => s.Length);
     }
 
@@ -43,36 +40,21 @@ internal sealed class OutputState
         return found.Stop;
     }
 
-    /// <summary>Hands out what there is, as the request's output kind says.</summary>
+    /// <summary>Hands out what is new, unless the request wants all of it at its end.</summary>
     public void Publish()
     {
         var finished = _sequence.FinishReason is not null;
-        var kind = _sequence.Parameters.OutputKind;
         if (_sequence.Failure is { } failure)
         {
             _collector.Fail(failure);
             return;
         }
 
-        if (kind == OutputKind.FinalOnly && !finished) return;
+        if (_sequence.Parameters.OutputKind == OutputKind.FinalOnly && !finished) return;
         var visible = finished ? _text.Length : Math.Max(_textSent, _text.Length - HeldBack());
-        var (textFrom, tokensFrom) = kind == OutputKind.Delta ? (_textSent, _tokensSent) : (0, 0);
-        var completion = new CompletionOutput(
-            Index: 0,
-            _text.ToString(textFrom, visible - textFrom),
-            _sequence.OutputTokens[tokensFrom..].ToArray(),
-            _sequence.FinishReason?.ToString().ToLowerInvariant(),
-            _sequence.StopReason);
+        var progress = new OutputProgress(_sequence.FinishReason, _sequence.StopReason, _sequence.Times.ToMetrics(_sequence));
+        _collector.Publish(_text, _textSent..visible, _sequence.OutputTokens[_tokensSent..], progress);
         (_textSent, _tokensSent) = (visible, _sequence.OutputLength);
-        _collector.Publish(new RequestOutput
-        {
-            RequestId = _sequence.RequestId,
-            Prompt = _prompt,
-            PromptTokenIds = _promptIds,
-            Outputs = [completion],
-            Finished = finished,
-            Metrics = _sequence.Times.ToMetrics(_sequence),
-        });
     }
 
     public void Fail(Exception failure) => _collector.Fail(failure);

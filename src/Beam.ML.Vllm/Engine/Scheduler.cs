@@ -126,6 +126,7 @@ internal sealed class Scheduler
             {
                 sequence.Times.Scheduled = Stopwatch.GetTimestamp();
                 sequence.Times.CachedTokens = cached;
+                _blocks.CountPrefix(sequence, cached);
             }
 
             var place = _running.BinarySearch(sequence, _order);

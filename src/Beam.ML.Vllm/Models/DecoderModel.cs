@@ -5,8 +5,6 @@ namespace Beam.ML.Vllm.Models;
 /// <summary>A decoder block that norms before attention and before the MLP.</summary>
 internal sealed class PreNormLayer(RmsNorm attentionNorm, SelfAttention attention, RmsNorm mlpNorm, GatedMlp mlp)
 {
-    public SelfAttention Attention => attention;
-
     public void Forward(ForwardContext context, Matrix hidden)
     {
         var normed = context.Scratch(Scratch.Normed, hidden.Columns);
@@ -22,9 +20,6 @@ internal sealed class DecoderModel(
     TokenEmbedding embedding, IReadOnlyList<PreNormLayer> layers, RmsNorm norm, Linear head, IReadOnlyList<IDisposable> weights) : IDisposable
 {
     public int VocabularySize => embedding.VocabularySize;
-
-    /// <summary>What each layer keeps of a token in the cache.</summary>
-    public IReadOnlyList<KvShape> KvShapes { get; } = [.. layers.Select(l => l.Attention.KvShape)];
 
     /// <summary>Computes all rows of the step, fills the cache, and returns the logits of the rows asked for, [rows, vocabulary].</summary>
     public Matrix Forward(ForwardContext context, ReadOnlySpan<int> logitRows)

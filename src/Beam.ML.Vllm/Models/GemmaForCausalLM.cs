@@ -1,8 +1,13 @@
+using Beam.ML.Vllm.Weights;
+
 namespace Beam.ML.Vllm.Models;
 
 /// <summary>Gemma 1 and 1.1: scaled embeddings, norms stored as the distance from one, GeGLU, a head tied to the embeddings.</summary>
 internal static class GemmaForCausalLM
 {
+    public static IReadOnlyList<KvShape> KvShapes(ModelConfig config) =>
+        [.. Enumerable.Repeat(new KvShape(config.KeyValueHeads, config.HeadSize), config.Layers)];
+
     public static DecoderModel Build(LayerFactory make)
     {
         var config = make.Config;

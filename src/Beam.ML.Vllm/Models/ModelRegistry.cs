@@ -2,23 +2,28 @@ using Beam.ML.Vllm.Weights;
 
 namespace Beam.ML.Vllm.Models;
 
+/// <summary>What the engine needs to know of an architecture.</summary>
+/// <param name="KvShapes">What each layer will keep of a token in the cache.</param>
+/// <param name="Build">Makes the model from its tensors.</param>
+internal sealed record Architecture(Func<ModelConfig, IReadOnlyList<KvShape>> KvShapes, Func<LayerFactory, DecoderModel> Build);
+
 /// <summary>The architectures that have a model file, by the names that config.json gives them.</summary>
 internal static class ModelRegistry
 {
-    private static readonly Dictionary<string, Func<LayerFactory, DecoderModel>> Builders = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Architecture> Architectures = new(StringComparer.Ordinal)
     {
-        ["GemmaForCausalLM"] = GemmaForCausalLM.Build,
+        ["GemmaForCausalLM"] = new(GemmaForCausalLM.KvShapes, GemmaForCausalLM.Build),
     };
 
-    /// <summary>The builder of the first known architecture that the configuration names.</summary>
-    public static Func<LayerFactory, DecoderModel> Find(ModelConfig config)
+    /// <summary>The first known architecture that the configuration names.</summary>
+    public static Architecture Find(ModelConfig config)
     {
         foreach (var name in config.Architectures)
         {
-            if (Builders.TryGetValue(name, out var builder)) return builder;
+            if (Architectures.TryGetValue(name, out var architecture)) return architecture;
         }
 
         var named = config.Architectures.Count == 0 ? "names no architecture" : $"names the architecture {string.Join(", ", config.Architectures)}";
-        throw new ModelLoadException($"'{config.Path}' {named}; this engine knows {string.Join(", ", Builders.Keys.Order(StringComparer.Ordinal))}.");
+        throw new ModelLoadException($"'{config.Path}' {named}; this engine knows {string.Join(", ", Architectures.Keys.Order(StringComparer.Ordinal))}.");
     }
 }

@@ -13,8 +13,6 @@ internal sealed record AttentionShape(int Layer, int Heads, int KeyValueHeads, i
 /// <summary>Causal self-attention with grouped heads over the paged cache.</summary>
 internal sealed class SelfAttention(AttentionShape shape, Linear qkv, Linear output, RotaryEmbedding rotary)
 {
-    public KvShape KvShape => new(shape.KeyValueHeads, shape.HeadSize);
-
     /// <summary>Attends with the normed rows x and adds the result to the residual stream.</summary>
     public void ForwardAdd(ForwardContext context, Matrix x, Matrix residual)
     {

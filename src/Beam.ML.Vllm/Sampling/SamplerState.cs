@@ -6,7 +6,7 @@ namespace Beam.ML.Vllm.Sampling;
 /// </summary>
 public sealed class SamplerState
 {
-    private readonly Dictionary<int, int> _outputCounts = [];
+    private Dictionary<int, int>? _outputCounts;
     private readonly List<int> _output = [];
     private readonly int[] _promptIds;
     private HashSet<int>? _promptSet;
@@ -28,7 +28,8 @@ public sealed class SamplerState
 
     internal int[] EosTokenIds { get; }
 
-    internal IReadOnlyDictionary<int, int> OutputCounts => _outputCounts;
+    /// <summary>How often each token was chosen; counted only once a penalty asks for it.</summary>
+    internal IReadOnlyDictionary<int, int> OutputCounts => _outputCounts ??= _output.CountBy(id => id).ToDictionary();
 
     internal HashSet<int> PromptSet => _promptSet ??= [.. _promptIds];
 
@@ -36,7 +37,7 @@ public sealed class SamplerState
     public void Accept(int id)
     {
         _output.Add(id);
-        _outputCounts[id] = _outputCounts.GetValueOrDefault(id) + 1;
+        if (_outputCounts is { } counts) counts[id] = counts.GetValueOrDefault(id) + 1;
     }
 
     /// <summary>Whether prompt and output, joined, end with these tokens.</summary>

@@ -44,6 +44,10 @@ internal sealed class Checkpoint : IDisposable
             ? tensor
             : throw new ModelLoadException($"'{Folder}': no *.safetensors file has the tensor '{name}' in F32, F16 or BF16; the checkpoint is incomplete or of another architecture.");
 
+    /// <summary>The memory that all tensors take once they are loaded: bfloat16, stored or rounded to, in two bytes a number, all others in four.</summary>
+    public long BytesInMemory(bool roundToBFloat16) =>
+        _tensors.Values.Sum(t => (long)t.Rows * t.Columns * (roundToBFloat16 || t.Type == TensorType.BFloat16 ? 2 : 4));
+
     public void Dispose()
     {
         foreach (var file in _files) file.Dispose();

@@ -1,22 +1,31 @@
 using System.Text.Json;
+using Beam.ML.Vllm.Sampling;
 
 namespace Beam.ML.Vllm.Weights;
 
 /// <summary>generation_config.json: which tokens end a text, and how the model's makers would sample.</summary>
-internal sealed record GenerationConfig(
-    IReadOnlyList<int> EosTokenIds, float? Temperature, float? TopP, int? TopK, float? MinP)
+internal sealed record GenerationConfig(IReadOnlyList<int> EosTokenIds, SamplingParams SamplingDefaults)
 {
-    /// <summary>Reads the file, or gives an empty configuration where there is none.</summary>
+    private delegate SamplingParams Setter(SamplingParams defaults, double value);
+
+    /// <summary>The values that vLLM takes over as well, by the names that Transformers gives them.</summary>
+    private static readonly (string Key, bool IsWhole, Setter Set)[] Defaults =
+    [
+        ("temperature", false, (p, v) => p with { Temperature = v }),
+        ("top_p", false, (p, v) => p with { TopP = v }),
+        ("top_k", true, (p, v) => p with { TopK = (int)v }),
+        ("min_p", false, (p, v) => p with { MinP = v }),
+        ("repetition_penalty", false, (p, v) => p with { RepetitionPenalty = v }),
+        ("max_new_tokens", true, (p, v) => p with { MaxTokens = (int)v }),
+    ];
+
+    /// <summary>Reads the file, or gives the defaults where there is none.</summary>
+    /// <exception cref="ModelLoadException">A value is not what sampling allows.</exception>
     public static GenerationConfig Load(string folder)
     {
         var path = Path.Combine(folder, "generation_config.json");
-        if (!File.Exists(path)) return new GenerationConfig([], null, null, null, null);
-        return JsonFile.Read(path, root => new GenerationConfig(
-            ReadTokenIds(root, "eos_token_id"),
-            Number(root, "temperature"),
-            Number(root, "top_p"),
-            (int?)Number(root, "top_k"),
-            Number(root, "min_p")));
+        if (!File.Exists(path)) return new GenerationConfig([], new SamplingParams());
+        return JsonFile.Read(path, root => new GenerationConfig(ReadTokenIds(root, "eos_token_id"), ReadDefaults(root, path)));
     }
 
     /// <summary>Token ids come as a number or as a list of numbers.</summary>
@@ -31,6 +40,30 @@ internal sealed record GenerationConfig(
         };
     }
 
-    private static float? Number(JsonElement root, string key) =>
-        root.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out var number) ? number : null;
+    private static SamplingParams ReadDefaults(JsonElement root, string path)
+    {
+        var defaults = new SamplingParams();
+        foreach (var (key, isWhole, set) in Defaults)
+        {
+            if (!root.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null) continue;
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out var number) || !double.IsFinite(number))
+                throw Wrong(path, $"{key} must be a number, got {value.GetRawText()}.");
+            if (isWhole && (number != Math.Floor(number) || Math.Abs(number) > int.MaxValue))
+                throw Wrong(path, $"{key} must be a whole number, got {value.GetRawText()}.");
+            defaults = set(defaults, number);
+        }
+
+        try
+        {
+            defaults.Validate();
+            return defaults;
+        }
+        catch (ArgumentException e)
+        {
+            throw Wrong(path, e.Message, e);
+        }
+    }
+
+    private static ModelLoadException Wrong(string path, string what, Exception? cause = null) =>
+        new($"'{path}': {what} Correct the value, or remove it.", cause!);
 }

@@ -24,7 +24,7 @@ internal sealed class ModelConfig
         KeyValueHeads = Has("num_key_value_heads") ? Size("num_key_value_heads", 1 << 16) : Heads;
         HeadSize = Has("head_dim") ? Size("head_dim", 1 << 16) : HiddenSize / Heads;
         IntermediateSize = Size("intermediate_size", 1 << 22);
-        MaxPositions = Size("max_position_embeddings", int.MaxValue);
+        MaxPositions = Size("max_position_embeddings", 1 << 24);
         RmsNormEpsilon = Float("rms_norm_eps", 1e-6f);
         Type = ParseType(Text("dtype") ?? Text("torch_dtype"));
         EosTokenIds = TokenIds("eos_token_id");

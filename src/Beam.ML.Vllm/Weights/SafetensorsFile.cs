@@ -133,9 +133,18 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         if (bytes != end - begin)
             throw Broken($"tensor '{name}' of shape [{string.Join(", ", shape)}] and type {typeElement.GetString()} does not take the {end - begin} bytes at its offsets");
         if (shape.Any(d => d > int.MaxValue)) throw Broken($"tensor '{name}' has a dimension over {int.MaxValue}");
+        if (ColumnsOf(shape) > int.MaxValue) throw Broken($"tensor '{name}' of shape [{string.Join(", ", shape)}] has rows of over {int.MaxValue} numbers");
         if (begin != end && ((long)(data + begin) % (type == TensorType.Float32 ? 4 : 2)) != 0) throw Broken($"tensor '{name}' is not aligned to its type");
         if (!_tensors.TryAdd(name, new TensorView(name, _path, type, shape, data + begin))) throw Broken($"tensor '{name}' is there twice");
         if (begin != end) ranges.Add((begin, end, name));
+    }
+
+    /// <summary>The product of all dimensions but the first, each below 2³¹; what comes to more than that is not told apart.</summary>
+    private static long ColumnsOf(long[] shape)
+    {
+        var columns = 1L;
+        foreach (var dimension in shape.Skip(1)) columns = Math.Min(columns, 1L << 31) * dimension;
+        return shape.Skip(1).Contains(0) ? 0 : columns;
     }
 
     private static TensorType? Parse(string type) => type switch

@@ -237,6 +237,7 @@ public sealed class LlmEngineTests
         {
             Assert.That(() => new LlmEngine(options with { BlockSize = 10 }), Throws.ArgumentException.With.Message.Contains("block_size"));
             Assert.That(() => new LlmEngine(options with { MaxNumSequences = 0 }), Throws.ArgumentException.With.Message.Contains("max_num_seqs"));
+            Assert.That(() => new LlmEngine(options with { MaxModelLength = 1025 }), Throws.ArgumentException.With.Message.Contains("max_position_embeddings=1024"));
             Assert.That(() => new LlmEngine(options with { MaxModelLength = 1000, NumKvBlocks = 5 }), Throws.ArgumentException.With.Message.Contains("max_model_len"));
         });
     }

@@ -77,6 +77,29 @@ public sealed class SchedulerTests
         Assert.That(blocks.PrefixHits, Is.EqualTo(32));
     }
 
+    [Test]
+    public void A_sequence_counts_in_the_prefix_cache_once_however_long_it_waits_and_however_often_it_starts_over()
+    {
+        var (scheduler, blocks) = Make(blocks: 4, maxTokens: 64);
+        var first = Add(scheduler, 32);
+        var second = Add(scheduler, 32, value: 2);
+        var third = Add(scheduler, 40, value: 3);
+        for (var i = 0; i < 5; i++)
+        {
+            Take(scheduler);
+            if (first.Length == first.ComputedTokens) first.Append(1);
+            if (second.Length == second.ComputedTokens) second.Append(1);
+        }
+
+        Assert.That((scheduler.Preemptions, third.Status, blocks.PrefixQueries), Is.EqualTo((1, SequenceStatus.Waiting, 64)));
+        scheduler.Remove(first);
+        Take(scheduler);
+        Assert.That((second.Status, blocks.PrefixQueries), Is.EqualTo((SequenceStatus.Running, 64)));
+        scheduler.Remove(second);
+        Take(scheduler);
+        Assert.That((third.Status, blocks.PrefixQueries), Is.EqualTo((SequenceStatus.Running, 104)));
+    }
+
     /// <summary>Random requests, budgets, caches and aborts: limits hold in every step, and everyone comes to an end, the oldest never waiting for a younger one.</summary>
     [FsCheck.NUnit.Property(MaxTest = 100)]
     public Property Budgets_hold_and_no_one_starves() => Prop.ForAll(

@@ -123,6 +123,16 @@ public sealed class SamplerTests
     }
 
     [Test]
+    public void Tokens_chosen_before_a_penalty_asks_for_them_count_all_the_same()
+    {
+        var state = new SamplerState(new SamplingParams(), []);
+        foreach (var id in (int[])[3, 5, 3]) state.Accept(id);
+        Assert.That(state.OutputCounts, Is.EquivalentTo(new Dictionary<int, int> { [3] = 2, [5] = 1 }));
+        state.Accept(5);
+        Assert.That(state.OutputCounts[5], Is.EqualTo(2));
+    }
+
+    [Test]
     public void The_repetition_penalty_looks_at_prompt_and_output()
     {
         var p = new SamplingParams { Temperature = 0, RepetitionPenalty = 2 };

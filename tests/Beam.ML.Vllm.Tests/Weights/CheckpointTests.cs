@@ -48,6 +48,7 @@ public sealed class CheckpointTests
     [TestCase("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5", "model.layers.4.")]
     [TestCase("\"num_attention_heads\": 4", "\"num_attention_heads\": \"four\"", "num_attention_heads is \"four\"")]
     [TestCase("\"rope_theta\": 10000.0", "\"rope_theta\": -1", "rope_theta is -1")]
+    [TestCase("\"max_position_embeddings\": 1024", "\"max_position_embeddings\": 2147483647", "not between 1 and 16777216")]
     [TestCase("\"vocab_size\": 2048,", "", "vocab_size is missing")]
     [TestCase("\"torch_dtype\": \"bfloat16\"", "\"torch_dtype\": \"int3\"", "int3")]
     [TestCase("{", "{{", "not valid JSON")]
@@ -78,6 +79,19 @@ public sealed class CheckpointTests
         File.WriteAllText(model["model.safetensors.index.json"], """{"weight_map":{"model.norm.weight":"model-00001-of-00001.safetensors"}}""");
         await using var engine = new LlmEngine(new EngineOptions { Model = model.Folder, NumThreads = 1, NumKvBlocks = 64 });
         Assert.That(engine.VocabularySize, Is.EqualTo(2048));
+    }
+
+    [Test]
+    public async Task Positions_that_only_the_config_claims_take_no_memory()
+    {
+        using var model = new TemporaryModel(TestModels.TinyGemma);
+        Replace(model["config.json"], "\"max_position_embeddings\": 1024", "\"max_position_embeddings\": 16777216");
+        var before = Environment.WorkingSet;
+        await using var engine = new LlmEngine(new EngineOptions { Model = model.Folder, NumThreads = 1, NumKvBlocks = 64 });
+        Assert.That(engine.MaxModelLength, Is.EqualTo(1024));
+
+        // The angles of all positions would take 4 GB.
+        Assert.That(Environment.WorkingSet - before, Is.LessThan(2L << 30));
     }
 
     private static void AssertRefused(TemporaryModel model, params string[] parts)

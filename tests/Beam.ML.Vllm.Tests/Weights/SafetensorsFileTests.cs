@@ -31,6 +31,8 @@ public sealed class SafetensorsFileTests
     [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", "does not take the 4 bytes", TestName = "A shape that needs more bytes")]
     [TestCase("""{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,8]}}""", "does not take", TestName = "A shape that overflows")]
     [TestCase("""{"a":{"dtype":"F32","shape":[0,9999999999],"data_offsets":[0,0]}}""", "dimension over", TestName = "An empty tensor with an absurd dimension")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[0,2147483647,2147483647],"data_offsets":[0,0]}}""", "rows of over", TestName = "An empty tensor with absurd rows")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[0,2147483647,2147483647,2147483647,2147483647],"data_offsets":[0,0]}}""", "rows of over", TestName = "An empty tensor whose rows overflow")]
     [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "overlap", TestName = "Tensors that overlap")]
     [TestCase("""{"a":{"dtype":"BF16","shape":[1],"data_offsets":[1,3]}}""", "not aligned", TestName = "A tensor that is not aligned")]
     [TestCase("""{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}""", "lacks a valid dtype, shape or data_offsets", TestName = "A negative dimension")]

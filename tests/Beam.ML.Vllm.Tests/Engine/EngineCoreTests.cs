@@ -1,0 +1,139 @@
+using System.Text;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tokenizers;
+using Beam.ML.Vllm.Tokenizers.Decoding;
+using NUnit.Framework;
+
+namespace Beam.ML.Vllm.Tests.Engine;
+
+/// <summary>The step loop by itself, over a runner that only counts.</summary>
+[TestFixture]
+public sealed class EngineCoreTests
+{
+    [Test]
+    public async Task A_text_that_cannot_be_decoded_ends_its_own_request_and_no_other()
+    {
+        using var core = NewCore(out var runner);
+        var poisoned = Add(core, "poisoned", first: 100, poison: 102);
+        var healthy = Add(core, "healthy", first: 200, poison: -1);
+        while (core.Step())
+        {
+        }
+
+        var error = await Assert.ThrowsAsync<RequestFailedException>(async () => await poisoned.TakeAsync(default));
+        Assert.That(error!.Message, Does.Contain("poisoned").And.Contain("no such character"));
+        var output = await healthy.TakeAsync(default);
+        Assert.Multiple(() =>
+        {
+            Assert.That((output.Finished, output.FinishReason, output.Text), Is.EqualTo((true, "length", "201 202 203 204 205 ")));
+            Assert.That(core.LiveRequests, Is.Zero);
+            Assert.That(core.HasUnfinished, Is.False);
+            Assert.That(core.Blocks.FreeBlocks, Is.EqualTo(runner.Blocks));
+        });
+    }
+
+    [Test]
+    public void Publishing_for_a_reader_that_never_reads_costs_the_same_for_every_token()
+    {
+        // If each output were made on the step loop, 4,000 tokens would take 32 MB of token arrays alone.
+        const int Tokens = 4000;
+        var parameters = new SamplingParams { OutputKind = OutputKind.Cumulative, MaxTokens = Tokens, IgnoreEos = true };
+        var sequence = new Sequence("s", [1], parameters, new SamplerState(parameters, [1]));
+        var collector = new OutputCollector("s", null, [1], OutputKind.Cumulative);
+        var state = new OutputState(sequence, new SpellingTokenizer(poison: -1), collector);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < Tokens; i++)
+        {
+            sequence.Append(7);
+            state.Append(hideToken: false, ends: false);
+            state.Publish();
+        }
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 << 20));
+    }
+
+    [Test]
+    public async Task Cumulative_outputs_that_were_handed_out_do_not_change_when_more_comes()
+    {
+        var parameters = new SamplingParams { OutputKind = OutputKind.Cumulative, MaxTokens = 100, IgnoreEos = true };
+        var sequence = new Sequence("s", [1], parameters, new SamplerState(parameters, [1]));
+        var collector = new OutputCollector("s", null, [1], OutputKind.Cumulative);
+        var state = new OutputState(sequence, new SpellingTokenizer(poison: -1), collector);
+        var outputs = new List<RequestOutput>();
+        for (var i = 0; i < 50; i++)
+        {
+            sequence.Append(i);
+            state.Append(hideToken: false, ends: false);
+            state.Publish();
+            outputs.Add(await collector.TakeAsync(default));
+        }
+
+        for (var i = 0; i < outputs.Count; i++)
+        {
+            Assert.That(outputs[i].TokenIds, Is.EqualTo(Enumerable.Range(0, i + 1)));
+            Assert.That(outputs[i].Text, Is.EqualTo(string.Concat(Enumerable.Range(0, i + 1).Select(n => $"{n} "))));
+        }
+    }
+
+    private static EngineCore NewCore(out CountingRunner runner)
+    {
+        runner = new CountingRunner();
+        return new EngineCore(runner, new EngineOptions { Model = "none" }, new EosTokens(null, []));
+    }
+
+    private static OutputCollector Add(EngineCore core, string id, int first, int poison)
+    {
+        var parameters = new SamplingParams { MaxTokens = 5, OutputKind = OutputKind.FinalOnly };
+        var sequence = new Sequence(id, [first], parameters, new SamplerState(parameters, [first]));
+        var collector = new OutputCollector(id, null, [first], OutputKind.FinalOnly);
+        core.Add(sequence, new OutputState(sequence, new SpellingTokenizer(poison), collector));
+        return collector;
+    }
+
+    /// <summary>Each next token is one more than the last.</summary>
+    private sealed class CountingRunner : IModelRunner
+    {
+        public int VocabularySize => 1000;
+
+        public int Blocks => 16;
+
+        public int MaxModelLength => 256;
+
+        public void Execute(SchedulerOutput step, Span<int> next)
+        {
+            for (var i = 0; i < step.Scheduled.Count; i++) next[i] = step.Scheduled[i].Sequence.Tokens[^1] + 1;
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+
+    /// <summary>Spells token ids as numbers, but for one.</summary>
+    private sealed class SpellingTokenizer(int poison) : Tokenizer
+    {
+        public override int VocabularySize => 1000;
+
+        public override int[] Encode(string text, bool addSpecialTokens = true) => [.. text.Split(' ').Select(int.Parse)];
+
+        public override bool IsSpecial(int id) => false;
+
+        public override int? TokenToId(string token) => int.Parse(token);
+
+        public override string? IdToToken(int id) => $"{id}";
+
+        internal override TokenStream CreateStream(bool skipSpecialTokens) => new Stream(poison);
+
+        private sealed class Stream(int poison) : TokenStream
+        {
+            public override void Push(int id)
+            {
+                if (id == poison) throw new InvalidOperationException("There is no such character.");
+                Output.Append(Encoding.UTF8.GetBytes($"{id} "));
+            }
+
+            public override void Flush() => Output.Finish();
+        }
+    }
+}
