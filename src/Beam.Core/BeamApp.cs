@@ -41,8 +41,7 @@ public static class BeamApp
             var pipeline = Pipeline.Create(options);
             build(pipeline, options.As<TOptions>());
             await using var result = await pipeline.RunAsync();
-            var state = await result.WaitUntilFinishAsync();
-            if (state is PipelineState.Cancelled)
+            if (result.State is PipelineState.Cancelled)
             {
                 await Console.Error.WriteLineAsync("The job was cancelled.");
                 return CancelledExitCode;

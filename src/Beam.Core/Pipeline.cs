@@ -35,14 +35,46 @@ public class Pipeline
     public TOutput Apply<TOutput>(PTransform<PBegin, TOutput> transform, string? name = null) where TOutput : IPValue =>
         ApplyTransform(transform, Begin, name);
 
-    /// <summary>Runs the pipeline on the runner that its options name (<c>--runner</c>, by default the local one) and returns when it has started.</summary>
+    /// <summary>
+    /// Runs the pipeline to its end on the runner that its options name (<c>--runner</c>, by default the local one).
+    /// </summary>
+    /// <param name="cancellationToken">Cancels the job.</param>
+    /// <returns>The job, with its final metrics; its state is <see cref="PipelineState.Cancelled"/> if somebody cancelled it.</returns>
     /// <exception cref="BeamException">The pipeline or its options are wrong.</exception>
-    public virtual Task<PipelineResult> RunAsync(CancellationToken cancellationToken = default) =>
-        RunnerRegistry.Create(Options).RunAsync(this, cancellationToken);
+    /// <exception cref="PipelineException">The job failed.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled; the job has ended.</exception>
+    public virtual async Task<PipelineResult> RunAsync(CancellationToken cancellationToken = default)
+    {
+        var result = await StartAsync(cancellationToken);
+        try
+        {
+            await result.WaitUntilFinishAsync(cancellationToken);
+            return result;
+        }
+        catch
+        {
+            // The caller never sees the result, so nobody else would end the job.
+            await result.DisposeAsync();
+            throw;
+        }
+    }
 
-    /// <summary>Runs the pipeline on the runner that its options name and returns when it has started.</summary>
+    /// <summary>Runs the pipeline to its end, as <see cref="RunAsync"/> does.</summary>
     /// <exception cref="BeamException">The pipeline or its options are wrong.</exception>
+    /// <exception cref="PipelineException">The job failed.</exception>
     public PipelineResult Run() => RunAsync().GetAwaiter().GetResult();
+
+    /// <summary>
+    /// Starts the pipeline on the runner that its options name. The result tells how it goes on; disposing of it cancels a job that still runs.
+    /// </summary>
+    /// <param name="cancellationToken">Cancels the submission, not the running job.</param>
+    /// <exception cref="BeamException">The pipeline or its options are wrong.</exception>
+    public Task<PipelineResult> StartAsync(CancellationToken cancellationToken = default) =>
+        RunnerRegistry.Create(Options).StartAsync(this, cancellationToken);
+
+    /// <summary>Starts the pipeline, as <see cref="StartAsync"/> does.</summary>
+    /// <exception cref="BeamException">The pipeline or its options are wrong.</exception>
+    public PipelineResult Start() => StartAsync().GetAwaiter().GetResult();
 
     /// <summary>The portable form of the pipeline, as every runner gets it.</summary>
     public Model.Pipeline.Pipeline ToProto() => Graph.ToProto();

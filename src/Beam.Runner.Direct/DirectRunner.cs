@@ -14,7 +14,7 @@ public sealed class DirectRunner(PipelineOptions options) : PipelineRunner
     /// <param name="pipeline">The pipeline.</param>
     /// <param name="cancellationToken">Cancels the submission, not the running pipeline.</param>
     /// <exception cref="BeamException">The options are wrong, or the pipeline asks for what this runner does not do.</exception>
-    public override Task<PipelineResult> RunAsync(Pipeline pipeline, CancellationToken cancellationToken = default)
+    public override Task<PipelineResult> StartAsync(Pipeline pipeline, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var direct = options.As<DirectOptions>();

@@ -38,6 +38,5 @@ internal sealed class PipelineBenchmark : IBenchmark
         var pipeline = Pipeline.Create(["--direct_running_mode", mode, "--direct_num_workers", $"{settings.Workers}", "--direct_progress", "off"]);
         build(pipeline, settings.Elements);
         await using var result = await pipeline.RunAsync();
-        await result.WaitUntilFinishAsync();
     }
 }

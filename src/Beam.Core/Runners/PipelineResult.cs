@@ -71,6 +71,6 @@ public abstract class PipelineResult : IAsyncDisposable
     /// <exception cref="PipelineException">The job failed.</exception>
     public PipelineState WaitUntilFinish() => WaitUntilFinishAsync().GetAwaiter().GetResult();
 
-    /// <inheritdoc/>
+    /// <summary>Cancels the job if it still runs, and waits until it has stopped.</summary>
     public abstract ValueTask DisposeAsync();
 }

@@ -1,6 +1,6 @@
 namespace Beam.Testing;
 
-/// <summary>A pipeline for tests: running it waits until it has ended, and checks that every <see cref="PAssert"/> was checked.</summary>
+/// <summary>A pipeline for tests: running it to its end also checks that every <see cref="PAssert"/> was checked.</summary>
 public sealed class TestPipeline : Pipeline
 {
     private readonly List<string> assertions = [];
@@ -21,18 +21,20 @@ public sealed class TestPipeline : Pipeline
     public override async Task<PipelineResult> RunAsync(CancellationToken cancellationToken = default)
     {
         var result = await base.RunAsync(cancellationToken);
-        var state = await result.WaitUntilFinishAsync(cancellationToken);
-        if (state != PipelineState.Done) throw new PAssertException($"The pipeline ended as {state}.");
-        var metrics = result.Metrics;
-        foreach (var assertion in assertions)
-        {
-            if (!metrics.Query(PAssert.MetricsNamespace, "success", assertion).Counters.Any(c => c.Committed > 0))
-                throw new PAssertException($"'{assertion}' was never checked.");
-        }
-
-        return result;
+        var failure = Failure(result);
+        if (failure is null) return result;
+        await result.DisposeAsync();
+        throw new PAssertException(failure);
     }
 
     /// <summary>Counts an assertion that must be checked.</summary>
     internal void Expect(string assertion) => assertions.Add(assertion);
+
+    private string? Failure(PipelineResult result)
+    {
+        if (result.State != PipelineState.Done) return $"The pipeline ended as {result.State}.";
+        var metrics = result.Metrics;
+        var missed = assertions.Find(a => !metrics.Query(PAssert.MetricsNamespace, "success", a).Counters.Any(c => c.Committed > 0));
+        return missed is null ? null : $"'{missed}' was never checked.";
+    }
 }

@@ -12,7 +12,6 @@ public sealed class RunInferenceTests
         var doubled = pipeline.Create(Enumerable.Range(1, 100)).RunInference(new DoublingHandler());
         PAssert.That(doubled).ContainsInAnyOrder(Enumerable.Range(1, 100).Select(n => 2L * n));
         await using var result = await pipeline.RunAsync();
-        await result.WaitUntilFinishAsync();
 
         const string Namespace = "BeamML_RunInference";
         Assert.That(result.Metrics.CounterValue(Namespace, InferenceMetricNames.NumInferences), Is.EqualTo(100));
@@ -40,7 +39,6 @@ public sealed class RunInferenceTests
             "-3: System.InvalidOperationException: There is a negative number in the batch.",
             "4: System.InvalidOperationException: Eight.");
         await using var result = await pipeline.RunAsync();
-        await result.WaitUntilFinishAsync();
         Assert.That(result.Metrics.Query(name: InferenceMetricNames.FailedBatches).Counters.Sum(c => c.Committed), Is.Positive);
     }
 
@@ -52,7 +50,6 @@ public sealed class RunInferenceTests
         Assert.That(async () =>
         {
             await using var result = await pipeline.RunAsync();
-            await result.WaitUntilFinishAsync();
         }, Throws.TypeOf<PipelineException>().With.Message.Contains("No prediction for '-2': There is a negative number in the batch.").And.Message.Contains("Double"));
         await Task.CompletedTask;
     }
@@ -66,7 +63,6 @@ public sealed class RunInferenceTests
         int host;
         await using (var result = await pipeline.RunAsync())
         {
-            await result.WaitUntilFinishAsync();
             var hosts = result.SummarizeInference().Hosts;
             Assert.That(hosts, Has.Count.EqualTo(1));
             host = int.Parse(hosts[0].Split(' ')[1], CultureInfo.InvariantCulture);

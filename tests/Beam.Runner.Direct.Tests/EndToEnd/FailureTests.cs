@@ -201,7 +201,7 @@ public sealed class MainProgramEntry : IProcessEntry
             Thread.Sleep(Timeout.Infinite);
             return n;
         });
-        await using var result = await p.RunAsync(cancellationToken);
+        await using var result = await p.StartAsync(cancellationToken);
         return await result.WaitUntilFinishAsync(CancellationToken.None) == PipelineState.Cancelled ? 130 : 0;
     }
 }

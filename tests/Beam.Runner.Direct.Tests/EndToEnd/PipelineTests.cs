@@ -144,11 +144,39 @@ public sealed class PipelineTests(string mode, int workers)
             Thread.Sleep(TimeSpan.FromSeconds(3));
             return 0;
         });
-        await using var result = await p.RunAsync();
+        await using var result = await p.StartAsync();
         await Wait.UntilAsync(() => File.Exists(marker));
         await result.CancelAsync();
         Assert.That(result.State, Is.EqualTo(PipelineState.Cancelled));
         Assert.That(await result.WaitUntilFinishAsync(), Is.EqualTo(PipelineState.Cancelled));
+        File.Delete(marker);
+    }
+
+    [Test]
+    public async Task Running_a_pipeline_waits_for_its_end()
+    {
+        var p = Beam.Pipeline.Create([$"--direct_running_mode={mode}", $"--direct_num_workers={workers}"]);
+        p.Create(1, 2, 3).Map(n => KV.Of(0, n)).SumPerKey().Map(sum => { Seen.Inc(sum.Value); return sum; });
+        await using var result = await p.RunAsync();
+        Assert.That((result.State, result.Metrics.CounterValue("test", "seen")), Is.EqualTo((PipelineState.Done, 6)));
+    }
+
+    [Test]
+    public async Task A_run_that_is_cancelled_has_ended()
+    {
+        var marker = Path.Combine(Path.GetTempPath(), $"run-cancel-{Guid.NewGuid():N}");
+        using var cancel = new CancellationTokenSource();
+        var p = Beam.Pipeline.Create([$"--direct_running_mode={mode}", $"--direct_num_workers={workers}"]);
+        p.Create(marker).MapAsync(async (file, token) =>
+        {
+            await File.WriteAllTextAsync(file, "started", token);
+            await Task.Delay(Timeout.Infinite, token);
+            return file;
+        });
+        var running = p.RunAsync(cancel.Token);
+        await Wait.UntilAsync(() => File.Exists(marker));
+        await cancel.CancelAsync();
+        await Assert.ThatAsync(() => running, Throws.InstanceOf<OperationCanceledException>());
         File.Delete(marker);
     }
 
