@@ -28,19 +28,7 @@ internal static partial class MessageStream
         public async ValueTask WriteAsync(TWrite message, CancellationToken cancellationToken = default)
         {
             await _writing.WaitAsync(cancellationToken);
-            try
-            {
-                if (_completed) throw new IOException("The stream is closed.");
-                await writer.WriteAsync(message, cancellationToken);
-            }
-            catch (Exception e) when (e is RpcException or InvalidOperationException)
-            {
-                throw new IOException($"The stream is broken: {e.Message}", e);
-            }
-            finally
-            {
-                _writing.Release();
-            }
+            if (await WriteWholeAsync(message).WaitAsync(cancellationToken) is { } error) throw error;
         }
 
         public async ValueTask CompleteAsync(Exception? error = null)
@@ -52,9 +40,28 @@ internal static partial class MessageStream
                 _completed = true;
                 await EndAsync(error);
             }
-            catch (Exception e) when (e is RpcException or InvalidOperationException or IOException)
+            catch (Exception e) when (e is RpcException or InvalidOperationException or IOException or OperationCanceledException)
             {
                 // The peer has ended the call first.
+            }
+            finally
+            {
+                _writing.Release();
+            }
+        }
+
+        // Cancelling a write ends its call. So whoever gives up only stops waiting; the error is the result because nobody may be there to see it.
+        private async Task<IOException?> WriteWholeAsync(TWrite message)
+        {
+            try
+            {
+                if (_completed) return new IOException("The stream is closed.");
+                await writer.WriteAsync(message, CancellationToken.None);
+                return null;
+            }
+            catch (Exception e)
+            {
+                return new IOException($"The stream is broken: {e.Message}", e);
             }
             finally
             {

@@ -25,8 +25,10 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
         await using var control = await connector.ConnectControlAsync(cancellationToken);
         await using var shared = new SharedObjects();
         await using var sampler = new ExecutionSampler();
-        await using var data = new DataClient(connector);
-        await using var state = new StateClient(connector);
+        var broken = new BrokenStream();
+        using var reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, broken.Token);
+        await using var data = new DataClient(connector, broken.Report);
+        await using var state = new StateClient(connector, broken.Report);
         var services = new HarnessServices(
             options, new HarnessSetupContext(options, shared, loggers), data, state, new SideInputCache(options.SideInputCacheBytes), sampler, stopping.Token);
         var plans = new BundlePlans(connector);
@@ -34,7 +36,7 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
         var threads = new BundleThreads(options.MaxBundles, $"bundle-{options.WorkerId}");
         try
         {
-            await foreach (var instruction in control.ReadAllAsync(cancellationToken))
+            await foreach (var instruction in control.ReadAllAsync(reading.Token))
             {
                 if (instruction.RequestCase == InstructionRequest.RequestOneofCase.ProcessBundle)
                 {
@@ -44,9 +46,14 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
                 }
                 else
                 {
-                    await control.WriteAsync(Answer(instruction, plans), cancellationToken);
+                    await control.WriteAsync(Answer(instruction, plans), reading.Token);
                 }
             }
+        }
+        catch (Exception) when (broken.Error is { } error && !cancellationToken.IsCancellationRequested)
+        {
+            // The runner learns of it by the end of the control stream, and gives the bundles to another worker.
+            throw new IOException($"A stream to the runner broke: {error.Message}", error);
         }
         finally
         {

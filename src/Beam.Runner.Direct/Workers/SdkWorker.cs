@@ -108,11 +108,14 @@ internal sealed class SdkWorker(string id)
     public async Task DataAsync(IMessageStream<Elements, Elements> stream, CancellationToken cancellationToken)
     {
         if (!_data.TrySetResult(stream)) throw new InvalidOperationException($"{Id} has opened its data stream already.");
-        await foreach (var elements in stream.ReadAllAsync(cancellationToken)) Receive(elements);
+        await ServeAsync("data", async () =>
+        {
+            await foreach (var elements in stream.ReadAllAsync(cancellationToken)) Receive(elements);
+        });
     }
 
     /// <summary>Serves the state stream until the harness closes it.</summary>
-    public async Task StateAsync(IMessageStream<StateRequest, StateResponse> stream, CancellationToken cancellationToken)
+    public Task StateAsync(IMessageStream<StateRequest, StateResponse> stream, CancellationToken cancellationToken) => ServeAsync("state", async () =>
     {
         await foreach (var request in stream.ReadAllAsync(cancellationToken))
         {
@@ -121,7 +124,7 @@ internal sealed class SdkWorker(string id)
                 : new StateResponse { Id = request.Id, Error = $"There is no bundle '{request.InstructionId}'." };
             await stream.WriteAsync(response, cancellationToken);
         }
-    }
+    });
 
     /// <summary>Hands elements to the bundles that wrote them; what a bundle writes after its end is dropped.</summary>
     public void Receive(Elements elements)
@@ -138,9 +141,25 @@ internal sealed class SdkWorker(string id)
         {
             await stream.WriteAsync(message, cancellationToken);
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (Exception e) when (!(e is OperationCanceledException && cancellationToken.IsCancellationRequested))
         {
-            throw new WorkerLostException($"The connection to {Id} broke.", e);
+            Fail($"The connection to {Id} broke.", e);
+            throw await _lost.Task;
+        }
+    }
+
+    /// <summary>A worker without one of its streams is of no use: bundles would wait for what cannot come, or fail for what is not their fault.</summary>
+    private async Task ServeAsync(string stream, Func<Task> serve)
+    {
+        try
+        {
+            await serve();
+            Fail(_completed.Task.IsCompleted ? $"{Id} was told to end." : $"{Id} has closed its {stream} stream.");
+        }
+        catch (Exception e)
+        {
+            Fail(_completed.Task.IsCompleted ? $"{Id} was told to end." : $"The {stream} stream of {Id} broke.", e);
+            throw;
         }
     }
 

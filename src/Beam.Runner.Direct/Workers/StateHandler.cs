@@ -18,9 +18,9 @@ internal static class StateHandler
             if (page.Next is { } next) response.ContinuationToken = Token(next);
             return new StateResponse { Id = request.Id, Get = response };
         }
-        catch (Exception e) when (e is InvalidOperationException or InvalidDataException or KeyNotFoundException)
+        catch (Exception e)
         {
-            return Error(e.Message);
+            return Error(e.Message); // a request that cannot be answered is its bundle's failure; the stream serves others
         }
 
         StateResponse Error(string message) => new() { Id = request.Id, Error = message };

@@ -190,7 +190,10 @@ internal sealed class WorkerPool
         return null;
     }
 
-    /// <summary>Executes a bundle and tells the scheduler; false if the worker was lost.</summary>
+    /// <summary>
+    /// Executes a bundle and tells the scheduler; false if the worker was lost. Unless the job is aborted every bundle makes exactly one event:
+    /// the scheduler waits for it.
+    /// </summary>
     private async Task<bool> ExecuteAsync(SdkWorker worker, IRunningWorker running, Bundle bundle)
     {
         var execution = new BundleExecution(bundle, worker);
@@ -205,8 +208,13 @@ internal sealed class WorkerPool
             _events.TryWrite(new SchedulerEvent.Failed(bundle, e.Message, execution.LatestMetrics));
             return true;
         }
-        catch (WorkerLostException e)
+        catch (OperationCanceledException) when (_abort.IsCancellationRequested)
         {
+            return false;
+        }
+        catch (Exception e)
+        {
+            // Whatever else goes wrong leaves a worker whose state nobody knows.
             worker.Fail(e.Message, e);
             _events.TryWrite(new SchedulerEvent.Lost(bundle, await ReasonAsync(worker, running), execution.LatestMetrics));
             return false;

@@ -81,6 +81,13 @@ internal sealed class FakeRunner : IFnApiService, IAsyncDisposable
         return await answer.Task.WaitAsync(TimeSpan.FromMinutes(2));
     }
 
+    /// <summary>Ends the data stream under the harness, and waits until the harness has ended.</summary>
+    public async Task BreakDataAsync()
+    {
+        await (await _data.Task).CompleteAsync();
+        await _harness;
+    }
+
     /// <summary>Ends the control stream and waits until the harness has ended.</summary>
     public async Task StopAsync()
     {

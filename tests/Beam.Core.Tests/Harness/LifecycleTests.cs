@@ -48,6 +48,15 @@ public sealed class LifecycleTests
     }
 
     [Test]
+    public async Task A_data_stream_that_breaks_ends_the_harness()
+    {
+        var (runner, stage, input, _, _) = Start();
+        await runner.RunBundleAsync(stage, input, "x");
+        var error = await Assert.ThrowsAsync<IOException>(() => runner.BreakDataAsync().WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.That(error!.Message, Does.Contain("A stream to the runner broke"));
+    }
+
+    [Test]
     public async Task A_function_that_cannot_be_set_up_fails_its_bundle()
     {
         var pipeline = Pipeline.Create();

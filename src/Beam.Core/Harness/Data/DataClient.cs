@@ -5,7 +5,9 @@ using Beam.Model.Pipeline;
 namespace Beam.Harness;
 
 /// <summary>All data of a harness: one stream for each endpoint, whatever the number of bundles that share it.</summary>
-internal sealed class DataClient(IFnApiConnector connector) : IAsyncDisposable
+/// <param name="connector">Opens the streams.</param>
+/// <param name="onBroken">Is told of a stream that ends before the harness does: no bundle can be processed any more.</param>
+internal sealed class DataClient(IFnApiConnector connector, Action<Exception> onBroken) : IAsyncDisposable
 {
     private const int RememberedInstructions = 4096;
 
@@ -59,6 +61,12 @@ internal sealed class DataClient(IFnApiConnector connector) : IAsyncDisposable
             _inbound.Add(instructionId, queue = new InboundQueue());
             return queue;
         }
+    }
+
+    internal void Break(Exception error)
+    {
+        Fail(error);
+        onBroken(error);
     }
 
     internal void Fail(Exception error)
@@ -117,14 +125,14 @@ internal sealed class DataStream : IAsyncDisposable
                 }
             }
 
-            _client.Fail(new IOException("The runner closed it."));
+            _client.Break(new IOException("The runner closed it."));
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
         }
         catch (Exception e)
         {
-            _client.Fail(e); // every bundle that uses the stream fails with it
+            _client.Break(e); // every bundle that uses the stream fails with it
         }
     }
 }

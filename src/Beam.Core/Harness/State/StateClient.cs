@@ -7,12 +7,14 @@ using Beam.Model.Pipeline;
 namespace Beam.Harness;
 
 /// <summary>The runner's state: one stream for each endpoint, with any number of requests on their way.</summary>
-internal sealed class StateClient(IFnApiConnector connector) : IAsyncDisposable
+/// <param name="connector">Opens the streams.</param>
+/// <param name="onBroken">Is told of a stream that ends before the harness does: no bundle could read its state any more.</param>
+internal sealed class StateClient(IFnApiConnector connector, Action<Exception> onBroken) : IAsyncDisposable
 {
     private readonly StreamPool<StateStream> _streams = new();
 
     public ValueTask<StateStream> ConnectAsync(ApiServiceDescriptor endpoint, CancellationToken cancellationToken) =>
-        _streams.GetAsync(endpoint.Url, async ct => new StateStream(await connector.ConnectStateAsync(endpoint, ct)), cancellationToken);
+        _streams.GetAsync(endpoint.Url, async ct => new StateStream(await connector.ConnectStateAsync(endpoint, ct), onBroken), cancellationToken);
 
     public ValueTask DisposeAsync() => _streams.DisposeAsync();
 }
@@ -23,13 +25,15 @@ internal sealed class StateStream : IAsyncDisposable
     private readonly IMessageStream<StateResponse, StateRequest> _stream;
     private readonly ConcurrentDictionary<string, TaskCompletionSource<StateResponse>> _waiting = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly Action<Exception> _onBroken;
     private readonly Task _reading;
     private long _lastId;
     private volatile Exception? _error;
 
-    public StateStream(IMessageStream<StateResponse, StateRequest> stream)
+    public StateStream(IMessageStream<StateResponse, StateRequest> stream, Action<Exception> onBroken)
     {
         _stream = stream;
+        _onBroken = onBroken;
         _reading = Task.Run(ReadAsync);
     }
 
@@ -85,6 +89,7 @@ internal sealed class StateStream : IAsyncDisposable
     {
         _error = error;
         foreach (var answer in _waiting.Values) answer.TrySetException(Broken(error));
+        if (!_stop.IsCancellationRequested) _onBroken(error);
     }
 
     private static IOException Broken(Exception error) => new($"The state stream to the runner broke: {error.Message}", error);
