@@ -8,8 +8,9 @@ namespace Beam.Benchmarks;
 /// <param name="Repeats">Runs that count.</param>
 /// <param name="WarmUps">Runs before them that do not.</param>
 /// <param name="Workers">Workers of the local runner; 0 for one a core.</param>
+/// <param name="Threads">Threads of the engine; 0 for one a core.</param>
 internal sealed record BenchmarkSettings(
-    long Elements = 1_000_000, int Events = 100_000, int Repeats = 3, int WarmUps = 1, int Workers = 0)
+    long Elements = 1_000_000, int Events = 100_000, int Repeats = 3, int WarmUps = 1, int Workers = 0, int Threads = 0)
 {
     public static BenchmarkSettings Parse(string[] args, out List<string> verbs)
     {
@@ -31,7 +32,8 @@ internal sealed record BenchmarkSettings(
                 "--repeats" => settings with { Repeats = value },
                 "--warm-ups" => settings with { WarmUps = value },
                 "--workers" => settings with { Workers = value },
-                var unknown => throw new ArgumentException($"There is no option {unknown}; there are --elements, --events, --repeats, --warm-ups, --workers."),
+                "--threads" => settings with { Threads = value },
+                var unknown => throw new ArgumentException($"There is no option {unknown}; there are --elements, --events, --repeats, --warm-ups, --workers, --threads."),
             };
         }
 

@@ -16,7 +16,17 @@ internal static class Measurement
             if (i >= settings.WarmUps) rates.Add(count / watch.Elapsed.TotalSeconds);
         }
 
-        rates.Sort();
-        Console.WriteLine($"{what,-64} {rates[rates.Count / 2],14:N0} {unit}/s   ({rates[0]:N0} to {rates[^1]:N0}, {rates.Count} runs)");
+        PrintMedian(what, $"{unit}/s", rates);
+    }
+
+    /// <summary>Prints the median of some figures, and the smallest and largest.</summary>
+    public static double PrintMedian(string what, string unit, List<double> figures, string note = "")
+    {
+        figures.Sort();
+        var median = figures[figures.Count / 2];
+        var digits = median switch { >= 100 => "N0", >= 10 => "N1", _ => "N2" };
+        var range = figures.Count == 1 ? "" : $"({figures[0].ToString(digits)} to {figures[^1].ToString(digits)}, {figures.Count} runs)";
+        Console.WriteLine($"{what,-64} {median.ToString(digits),14} {unit,-10} {range}{(note.Length > 0 ? " " + note : "")}".TrimEnd());
+        return median;
     }
 }

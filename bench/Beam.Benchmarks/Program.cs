@@ -1,18 +1,19 @@
 using Beam.Benchmarks;
+using Beam.Benchmarks.Engine;
 using Beam.Benchmarks.Pipelines;
 
 // dotnet run -c Release --project bench/Beam.Benchmarks -- [benchmark …] [--name value …]
-IBenchmark[] all = [new PipelineBenchmark(), new NexmarkBenchmark()];
+IBenchmark[] all = [new StartBenchmark(), new ThroughputBenchmark(), new BatchingBenchmark(), new RandomWeightsBenchmark(), new PipelineBenchmark(), new NexmarkBenchmark()];
 if (args.Any(a => a is "--help" or "-h"))
 {
-    foreach (var benchmark in all) Console.WriteLine($"{benchmark.Verb,-12} {benchmark.Description}");
+    foreach (var benchmark in all) Console.WriteLine($"{benchmark.Group,-10} {benchmark.Verb,-15} {benchmark.Description}");
     return 0;
 }
 
 var settings = BenchmarkSettings.Parse(args, out var verbs);
-if (verbs.FirstOrDefault(v => v != "pipelines" && all.All(b => b.Verb != v)) is { } unknown)
+if (verbs.FirstOrDefault(v => all.All(b => b.Verb != v && b.Group != v)) is { } unknown)
 {
-    await Console.Error.WriteLineAsync($"There is no benchmark '{unknown}'; there are pipelines, {string.Join(", ", all.Select(b => b.Verb))}.");
+    await Console.Error.WriteLineAsync($"There is no benchmark '{unknown}'; there are {string.Join(", ", all.Select(b => b.Group).Concat(all.Select(b => b.Verb)).Distinct())}.");
     return 1;
 }
 
