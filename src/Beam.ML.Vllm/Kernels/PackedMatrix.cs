@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>How a packed matrix holds its numbers.</summary>
@@ -46,6 +48,8 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public byte* Panel(int panel) => _data.Pointer + (panel * PanelBytes);
 
     /// <summary>Writes the weights from input to one output, in input order.</summary>
+    /// <remarks>Loading calls it once for each row and is over before the JIT would come back to it.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void SetOutput(int output, ReadOnlySpan<float> weights)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(weights.Length, Inputs);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>Cosines and sines of every position up to a length, [position, half the rotated part of a head].</summary>
@@ -7,6 +9,7 @@ internal sealed unsafe class RotaryTable : IDisposable
 
     /// <param name="inverseFrequencies">Radians per position, one for each pair of features.</param>
     /// <param name="positions">How many positions to prepare.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public RotaryTable(ReadOnlySpan<float> inverseFrequencies, int positions)
     {
         Half = inverseFrequencies.Length;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Beam.ML.Vllm.Kernels;
 
 namespace Beam.ML.Vllm.Weights;
@@ -34,6 +35,8 @@ internal sealed unsafe class TensorView(string name, string file, TensorType typ
                 "the weights and config.json are not of one model, download both again.");
 
     /// <summary>Converts one row to floats, which is exact for every type.</summary>
+    /// <remarks>Loading calls it once for each row and is over before the JIT would come back to it.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void ReadRow(int row, Span<float> target)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows);
