@@ -7,6 +7,7 @@ public sealed class ElectionTests
     public async Task However_many_workers_contend_there_are_exactly_as_many_hosts_as_copies(int copies)
     {
         using var folder = new TemporaryFolder();
+        await using var sampler = new HostSampler(folder.Path);
         var workers = Enumerable.Range(1, 6).Select(i => new WorkerProcess(folder.Path, $"worker-{i}", copies, requests: 40)).ToArray();
         try
         {
@@ -21,7 +22,8 @@ public sealed class ElectionTests
 
             await Task.WhenAll(workers.Select(worker => worker.StopAsync()));
             foreach (var record in records) await Hosts.AssertGoneAsync(record.ProcessId);
-            Assert.That(Hosts.ProcessesOf(folder.Path), Is.Empty);
+            await Hosts.AssertNothingIsLeftAsync(folder.Path);
+            Assert.That(sampler.Twins, Is.Empty);
         }
         finally
         {

@@ -10,6 +10,7 @@ public sealed class FailoverTests
     {
         const int Rounds = 8;
         using var folder = new TemporaryFolder();
+        await using var sampler = new HostSampler(folder.Path);
         var started = 0;
         var workers = new List<WorkerProcess>();
         try
@@ -40,7 +41,8 @@ public sealed class FailoverTests
             // Each asked until it was told to stop, and had then as many answers as it had asked for.
             foreach (var worker in workers) Assert.That(await worker.ReportAsync(), Does.Match(@"^answered (\d+) of \1, wrong 0, "), worker.Id);
             await Hosts.AssertGoneAsync(last.ProcessId);
-            Assert.That(Hosts.ProcessesOf(folder.Path), Is.Empty);
+            await Hosts.AssertNothingIsLeftAsync(folder.Path);
+            Assert.That(sampler.Twins, Is.Empty, $"Two hosts at a time, in {sampler.Samples} samples.");
         }
         finally
         {

@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
-using Beam.ML.Inference.Sharing;
 using Beam.Processes;
 
 namespace Beam.ML.Inference.Tests.Sharing;
@@ -59,89 +57,4 @@ internal sealed class WorkerProcess : IAsyncDisposable
     public Task ExitedAsync() => process.Exited.WaitAsync(Patience);
 
     public ValueTask DisposeAsync() => process.DisposeAsync();
-}
-
-/// <summary>What the tests see of the hosts from outside.</summary>
-internal static class Hosts
-{
-    /// <summary>The records of the copies that were published in a work directory.</summary>
-    public static IReadOnlyList<HostRecord> Of(string workDirectory)
-    {
-        var models = Path.Combine(workDirectory, "models");
-        if (!Directory.Exists(models)) return [];
-        return [.. Directory.EnumerateFiles(models, "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
-            .Select(Read).OfType<HostRecord>()];
-    }
-
-    /// <summary>The ready host of the only copy, of at least the given generation.</summary>
-    public static async Task<HostRecord> ReadyAsync(string workDirectory, long generation = 1)
-    {
-        using var timeout = new CancellationTokenSource(WorkerProcess.Patience);
-        while (true)
-        {
-            if (Of(workDirectory) is [{ IsReady: true } record] && record.Generation >= generation) return record;
-            await Task.Delay(20, timeout.Token);
-        }
-    }
-
-    public static void Kill(int processId)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(processId);
-            process.Kill();
-        }
-        catch (ArgumentException)
-        {
-            // It is gone.
-        }
-    }
-
-    /// <summary>Waits until a process is gone.</summary>
-    public static async Task AssertGoneAsync(int processId)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(processId);
-            using var timeout = new CancellationTokenSource(WorkerProcess.Patience);
-            await process.WaitForExitAsync(timeout.Token);
-        }
-        catch (ArgumentException)
-        {
-            // It is gone.
-        }
-    }
-
-    /// <summary>The processes whose command line names a work directory: its hosts and its workers. Linux only.</summary>
-    public static IReadOnlyList<int> ProcessesOf(string workDirectory)
-    {
-        if (!OperatingSystem.IsLinux()) return [];
-        var found = new List<int>();
-        foreach (var folder in Directory.EnumerateDirectories("/proc"))
-        {
-            if (!int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var id)) continue;
-            try
-            {
-                if (File.ReadAllText(Path.Combine(folder, "cmdline")).Contains(workDirectory, StringComparison.Ordinal)) found.Add(id);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // Gone, or somebody else's.
-            }
-        }
-
-        return found;
-    }
-
-    private static HostRecord? Read(string path)
-    {
-        try
-        {
-            return System.Text.Json.JsonSerializer.Deserialize(File.ReadAllBytes(path), HostRecordJson.Default.HostRecord);
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
 }

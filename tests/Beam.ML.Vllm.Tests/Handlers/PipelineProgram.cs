@@ -1,8 +1,7 @@
-using System.Diagnostics;
-using System.Globalization;
 using Beam.ML.Inference;
+using Beam.ML.Inference.Sharing;
+using Beam.ML.Inference.Tests.Sharing;
 using Beam.Processes;
-using NUnit.Framework;
 
 namespace Beam.ML.Vllm.Tests.Handlers;
 
@@ -58,7 +57,7 @@ public sealed class PipelineProgram : IProcessEntry
         predictions.Map(p => KV.Of(p.Example, p.Inference.Text)).WriteJson(output);
 }
 
-/// <summary>A run of <see cref="PipelineProgram"/>.</summary>
+/// <summary>A run of <see cref="PipelineProgram"/> that keeps all its files in one folder, which so is in its processes' command lines.</summary>
 internal sealed class PipelineRun : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
@@ -66,16 +65,26 @@ internal sealed class PipelineRun : IAsyncDisposable
     private readonly System.Collections.Concurrent.ConcurrentQueue<string> output = new();
     private readonly System.Collections.Concurrent.ConcurrentQueue<string> errors = new();
     private readonly ChildProcess process;
-    private readonly HashSet<int> seen = [];
+    private readonly string folder;
 
-    public PipelineRun(params string[] args) => process = ChildProcess.Start<PipelineProgram>(new ChildProcessOptions
+    public PipelineRun(string folder, params string[] args)
     {
-        Name = "pipeline",
-        Arguments = args,
-        StandardOutput = output.Enqueue,
-        StandardError = errors.Enqueue,
-    });
+        this.folder = folder;
+        Sampler = new HostSampler(folder);
+        process = ChildProcess.Start<PipelineProgram>(new ChildProcessOptions
+        {
+            Name = "pipeline",
+            Arguments = args,
+            Environment = new Dictionary<string, string?> { ["TMPDIR"] = folder },
+            StandardOutput = output.Enqueue,
+            StandardError = errors.Enqueue,
+        });
+    }
 
+    /// <summary>Looks at the hosts while the run goes on.</summary>
+    public HostSampler Sampler { get; }
+
+    /// <summary>The hosts that answered.</summary>
     public IReadOnlyList<string> Hosts => [.. output.Where(line => line.StartsWith("host ", StringComparison.Ordinal))];
 
     public string Errors => string.Join('\n', errors);
@@ -84,107 +93,22 @@ internal sealed class PipelineRun : IAsyncDisposable
 
     public void KillMain() => process.Kill();
 
-    /// <summary>Waits for a host process that is not one of the given, and whose record says that it is ready.</summary>
-    public async Task<int> ReadyHostAsync(params IEnumerable<int> except)
+    /// <summary>The host of at least a generation, when it has requests in flight.</summary>
+    public async Task<HostRecord> BusyHostAsync(long generation)
     {
-        using var timeout = new CancellationTokenSource(Patience);
-        while (true)
-        {
-            if (process.Exited.IsCompleted) Assert.Fail($"The pipeline ended with {await process.Exited} before it had a host: {Errors}");
-            foreach (var id in Descendants().Where(id => !except.Contains(id)))
-            {
-                if (CommandLine(id) is { } line && line.Contains("ModelHostProcess", StringComparison.Ordinal) && IsReady(line, id)) return id;
-            }
-
-            await Task.Delay(20, timeout.Token);
-        }
+        var busy = Inference.Tests.Sharing.Hosts.BusyAsync(folder, generation);
+        if (await Task.WhenAny(busy, process.Exited) != busy)
+            Assert.Fail($"The pipeline ended with {await process.Exited} before it had a host of generation {generation}: {Errors}");
+        return await busy;
     }
 
-    public static int ParentOf(int id) =>
-        int.Parse(File.ReadAllLines($"/proc/{id}/status").First(line => line.StartsWith("PPid:", StringComparison.Ordinal))[5..], CultureInfo.InvariantCulture);
-
+    /// <summary>The ids of the worker processes.</summary>
     public IReadOnlyList<int> Workers() =>
-        [.. Descendants().Where(id => CommandLine(id)?.Contains("SdkWorkerEntry", StringComparison.Ordinal) == true)];
+        [.. Inference.Tests.Sharing.Hosts.ProcessesOf(folder).Where(found => found.IsRunning("SdkWorkerEntry")).Select(found => found.Id)];
 
-    /// <summary>All processes that were started by the run and that anybody has seen so far.</summary>
-    public IReadOnlyList<int> Descendants()
+    public async ValueTask DisposeAsync()
     {
-        var parents = new Dictionary<int, int>();
-        foreach (var folder in Directory.EnumerateDirectories("/proc"))
-        {
-            if (!int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var id)) continue;
-            try
-            {
-                parents[id] = ParentOf(id);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // Gone.
-            }
-        }
-
-        var found = new List<int>();
-        foreach (var id in parents.Keys)
-        {
-            for (var at = id; parents.TryGetValue(at, out var parent); at = parent)
-            {
-                if (parent == process.Id) found.Add(id);
-            }
-        }
-
-        seen.UnionWith(found);
-        return found;
-    }
-
-    /// <summary>Asserts that none of the processes that were seen is left.</summary>
-    public async Task AssertNothingIsLeftAsync()
-    {
-        foreach (var id in seen)
-        {
-            try
-            {
-                using var left = Process.GetProcessById(id);
-                using var timeout = new CancellationTokenSource(Patience);
-                await left.WaitForExitAsync(timeout.Token);
-            }
-            catch (ArgumentException)
-            {
-                // Gone.
-            }
-        }
-    }
-
-    public static void Kill(int id)
-    {
-        using var victim = Process.GetProcessById(id);
-        victim.Kill();
-    }
-
-    public ValueTask DisposeAsync() => process.DisposeAsync();
-
-    private static bool IsReady(string commandLine, int id)
-    {
-        var handler = commandLine.Split('\0').First(arg => arg.EndsWith("/handler", StringComparison.Ordinal));
-        try
-        {
-            return Directory.EnumerateFiles(Path.GetDirectoryName(handler)!, "*.json").Select(File.ReadAllText).Any(record =>
-                record.Contains($"\"process_id\":{id},", StringComparison.Ordinal) && record.Contains("\"is_ready\":true", StringComparison.Ordinal));
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
-
-    private static string? CommandLine(int id)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{id}/cmdline");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
+        await Sampler.DisposeAsync();
+        await process.DisposeAsync();
     }
 }
