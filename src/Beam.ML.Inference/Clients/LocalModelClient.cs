@@ -78,15 +78,13 @@ internal sealed class LocalModelClient<TExample, TPrediction, TModel>(
 {
     private readonly string host = $"pid {Environment.ProcessId} ({workerId} itself)";
 
-    protected override async Task<(IReadOnlyList<TPrediction> Predictions, long? Bytes)> CallAsync(
+    protected override async Task<(Outcome<TPrediction>[] Outcomes, long? Bytes)> CallAsync(
         IReadOnlyList<TExample> batch, InferenceArgs args, InferenceMetrics metrics, CancellationToken cancellationToken)
     {
         var model = await local.GetAsync(cancellationToken);
-        var predictions = await Handler.RunInferenceAsync(batch, model, args, cancellationToken);
-        if (predictions.Count != batch.Count)
-            throw new InvalidOperationException($"{Handler.DisplayName} gave {predictions.Count} predictions for {batch.Count} examples.");
+        var outcomes = await Handler.PredictAsync(batch, model, args, cancellationToken);
         metrics.EngineHosts.Add(host);
-        return (predictions, null);
+        return (outcomes, null);
     }
 
     public override void Report(InferenceMetrics metrics)

@@ -23,8 +23,8 @@ internal abstract class ModelClient<TExample, TPrediction, TModel>(ModelHandler<
     }
 
     /// <summary>One call of the model.</summary>
-    /// <returns>A prediction for each example, and how many bytes the examples took if they were encoded.</returns>
-    protected abstract Task<(IReadOnlyList<TPrediction> Predictions, long? Bytes)> CallAsync(
+    /// <returns>The outcome of each example, and how many bytes the examples took if they were encoded.</returns>
+    protected abstract Task<(Outcome<TPrediction>[] Outcomes, long? Bytes)> CallAsync(
         IReadOnlyList<TExample> batch, InferenceArgs args, InferenceMetrics metrics, CancellationToken cancellationToken);
 
     private async Task PredictAsync(
@@ -33,14 +33,18 @@ internal abstract class ModelClient<TExample, TPrediction, TModel>(ModelHandler<
         var started = Stopwatch.GetTimestamp();
         try
         {
-            var (predictions, bytes) = await CallAsync(batch, args, metrics, cancellationToken);
-            for (var i = 0; i < batch.Count; i++)
+            var (answers, bytes) = await CallAsync(batch, args, metrics, cancellationToken);
+            answers.CopyTo(outcomes);
+            var predicted = 0;
+            foreach (var answer in answers)
             {
-                outcomes.Span[i] = Outcome<TPrediction>.Of(predictions[i]);
-                handler.ReportMetrics(predictions[i], metrics.Namespace);
+                if (answer.Error is not null) continue;
+                handler.ReportMetrics(answer.Value, metrics.Namespace);
+                predicted++;
             }
 
-            metrics.Succeeded(batch.Count, handler.GetNumBytes(batch) ?? bytes ?? EncodedSize(batch), Stopwatch.GetElapsedTime(started));
+            if (predicted < batch.Count) metrics.Failed();
+            if (predicted > 0) metrics.Succeeded(predicted, handler.GetNumBytes(batch) ?? bytes ?? EncodedSize(batch), Stopwatch.GetElapsedTime(started));
             return;
         }
         catch (Exception e) when (IsOfTheBatch(e, cancellationToken))

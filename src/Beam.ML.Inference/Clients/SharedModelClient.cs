@@ -11,7 +11,7 @@ internal sealed class SharedModelClient<TExample, TPrediction, TModel>(
     ModelHandler<TExample, TPrediction, TModel> handler, Coder<TExample> exampleCoder, Coder<TPrediction> predictionCoder, SharedModel model)
     : ModelClient<TExample, TPrediction, TModel>(handler, exampleCoder)
 {
-    protected override async Task<(IReadOnlyList<TPrediction> Predictions, long? Bytes)> CallAsync(
+    protected override async Task<(Outcome<TPrediction>[] Outcomes, long? Bytes)> CallAsync(
         IReadOnlyList<TExample> batch, InferenceArgs args, InferenceMetrics metrics, CancellationToken cancellationToken)
     {
         var request = new Batch { InferenceArgs = args.ToJson() };
@@ -29,10 +29,12 @@ internal sealed class SharedModelClient<TExample, TPrediction, TModel>(
         if (response.Stats is { } stats) metrics.QueueTime.Update(stats.QueueMicros);
         if (response.Predictions.Values.Count != batch.Count)
             throw new InvalidDataException($"The host of {Handler.DisplayName} gave {response.Predictions.Values.Count} predictions for {batch.Count} examples.");
-        var predictions = new TPrediction[batch.Count];
-        for (var i = 0; i < predictions.Length; i++) predictions[i] = predictionCoder.FromBytes(response.Predictions.Values[i].Span);
-        return (predictions, bytes);
+        return ([.. response.Predictions.Values.Select(OutcomeOf)], bytes);
     }
+
+    private Outcome<TPrediction> OutcomeOf(Prediction prediction) => prediction.ResultCase == Prediction.ResultOneofCase.Error
+        ? Outcome<TPrediction>.Failed(Errors.ToException(prediction.Error))
+        : Outcome<TPrediction>.Of(predictionCoder.FromBytes(prediction.Value.Span));
 
     public override void Report(InferenceMetrics metrics)
     {

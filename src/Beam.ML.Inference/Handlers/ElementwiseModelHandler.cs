@@ -1,3 +1,5 @@
+using Beam.ML.Inference.Clients;
+
 namespace Beam.ML.Inference;
 
 /// <summary>
@@ -25,5 +27,23 @@ public abstract class ElementwiseModelHandler<TExample, TPrediction, TModel> : M
     {
         if (batch.Count == 1) return [await RunInferenceAsync(batch[0], model, inferenceArgs, cancellationToken)];
         return await Task.WhenAll(batch.Select(example => RunInferenceAsync(example, model, inferenceArgs, cancellationToken)));
+    }
+
+    internal sealed override Task<Outcome<TPrediction>[]> PredictAsync(
+        IReadOnlyList<TExample> batch, TModel model, InferenceArgs inferenceArgs, CancellationToken cancellationToken)
+    {
+        return Task.WhenAll(batch.Select(PredictAsync));
+
+        async Task<Outcome<TPrediction>> PredictAsync(TExample example)
+        {
+            try
+            {
+                return Outcome<TPrediction>.Of(await RunInferenceAsync(example, model, inferenceArgs, cancellationToken));
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested && !IsModelBroken(e))
+            {
+                return Outcome<TPrediction>.Failed(e);
+            }
+        }
     }
 }

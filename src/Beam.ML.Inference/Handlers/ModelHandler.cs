@@ -41,8 +41,15 @@ public abstract class ModelHandler<TExample, TPrediction, TModel> : InferenceHan
     /// <summary>What the model is called in messages and in the metrics. Default: the handler's name.</summary>
     public virtual string ModelName => DisplayName;
 
-    /// <summary>Loads the model. An exception means that it cannot be loaded, and fails the job with its message.</summary>
+    /// <summary>
+    /// Loads the model. <see cref="ModelLoadException"/>, <see cref="InvalidDataException"/>, <see cref="FileNotFoundException"/>,
+    /// <see cref="DirectoryNotFoundException"/> and <see cref="ArgumentException"/> mean that it cannot be loaded, and fail the job with their
+    /// message; after any other exception a shared model is tried again (<see cref="ModelSharing.MaxLoadCrashes"/>).
+    /// </summary>
     public abstract Task<TModel> LoadModelAsync(CancellationToken cancellationToken);
+
+    /// <summary>Loads the model in one of the processes that host it for others. Default: as anywhere else.</summary>
+    public virtual Task<TModel> LoadModelAsync(ModelLoadContext context, CancellationToken cancellationToken) => LoadModelAsync(cancellationToken);
 
     /// <summary>Asks the model.</summary>
     /// <param name="batch">At least one example.</param>
@@ -64,6 +71,22 @@ public abstract class ModelHandler<TExample, TPrediction, TModel> : InferenceHan
     /// replaced then, and its requests are asked again. Default: never.
     /// </summary>
     public virtual bool IsModelBroken(Exception exception) => false;
+
+    /// <summary>
+    /// A number that grows while the model works on requests (its steps, say), by which a model that hangs is found. Called at any time, from
+    /// any thread. Default: null, nobody knows.
+    /// </summary>
+    public virtual long? GetProgress(TModel model) => null;
+
+    /// <summary>The outcome of each example; what is thrown is the whole batch's.</summary>
+    internal virtual async Task<Outcome<TPrediction>[]> PredictAsync(
+        IReadOnlyList<TExample> batch, TModel model, InferenceArgs inferenceArgs, CancellationToken cancellationToken)
+    {
+        var predictions = await RunInferenceAsync(batch, model, inferenceArgs, cancellationToken);
+        if (predictions.Count != batch.Count)
+            throw new InvalidOperationException($"{DisplayName} gave {predictions.Count} predictions for {batch.Count} examples.");
+        return [.. predictions.Select(Outcome<TPrediction>.Of)];
+    }
 
     /// <summary>Reports metrics of a handler's own, for a prediction that arrived. Called in the worker's bundle.</summary>
     /// <param name="prediction">The prediction.</param>

@@ -19,7 +19,7 @@ public sealed record ModelSharing
     /// <summary>How often a request is sent before its bundle fails. Default 10.</summary>
     public int MaxAttempts { get; init; } = 10;
 
-    /// <summary>For how long after its first loss a request waits for a host that answers it, reloading included. Default 10 minutes.</summary>
+    /// <summary>For how long a request that lost its host waits for the next one, reloading included. Default 10 minutes.</summary>
     public TimeSpan FailoverTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How often a host is asked for a sign of life. Default one second.</summary>
@@ -27,6 +27,15 @@ public sealed record ModelSharing
 
     /// <summary>A host that owes its answer for that long is killed and replaced. Default 15 seconds.</summary>
     public TimeSpan HeartbeatTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>
+    /// A host whose model has requests in flight and makes no progress (<see cref="ModelHandler{TExample,TPrediction,TModel}.GetProgress"/>) for
+    /// that long is killed and replaced. Default 5 minutes.
+    /// </summary>
+    public TimeSpan StallTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>For how long a host may load the model. Default 30 minutes.</summary>
+    public TimeSpan LoadTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
     /// <summary>How often in a row a host may die while it loads the model before the model is given up. Default 3.</summary>
     public int MaxLoadCrashes { get; init; } = 3;
@@ -38,7 +47,7 @@ public sealed record ModelSharing
         if (MaxRequestsPerHost < 1) throw new PipelineConstructionException($"{nameof(MaxRequestsPerHost)} must be positive, not {MaxRequestsPerHost}.");
         if (MaxAttempts < 1) throw new PipelineConstructionException($"{nameof(MaxAttempts)} must be positive, not {MaxAttempts}.");
         if (MaxLoadCrashes < 1) throw new PipelineConstructionException($"{nameof(MaxLoadCrashes)} must be positive, not {MaxLoadCrashes}.");
-        if (HeartbeatInterval <= TimeSpan.Zero || HeartbeatTimeout <= TimeSpan.Zero || FailoverTimeout <= TimeSpan.Zero)
-            throw new PipelineConstructionException("The heartbeat interval, its timeout and the failover timeout must be positive.");
+        foreach (var time in (ReadOnlySpan<TimeSpan>)[HeartbeatInterval, HeartbeatTimeout, FailoverTimeout, StallTimeout, LoadTimeout])
+            if (time <= TimeSpan.Zero) throw new PipelineConstructionException("The times of a model's sharing must be positive.");
     }
 }

@@ -1,4 +1,5 @@
 using Beam.Coders;
+using Beam.ML.Inference.Clients;
 using Google.Protobuf;
 
 namespace Beam.ML.Inference.Hosting;
@@ -7,17 +8,20 @@ namespace Beam.ML.Inference.Hosting;
 internal abstract class HostedHandler
 {
     /// <summary>Loads the model.</summary>
-    public abstract Task<HostedModel> LoadAsync(CancellationToken cancellationToken);
+    public abstract Task<HostedModel> LoadAsync(ModelLoadContext context, CancellationToken cancellationToken);
 }
 
 /// <summary>A loaded model that takes and gives bytes.</summary>
 internal abstract class HostedModel : IAsyncDisposable
 {
-    /// <summary>One prediction for each example, in order.</summary>
-    public abstract Task<IReadOnlyList<ByteString>> PredictAsync(IReadOnlyList<ByteString> examples, string inferenceArgs, CancellationToken cancellationToken);
+    /// <summary>The outcome of each example, in order.</summary>
+    public abstract Task<Outcome<ByteString>[]> PredictAsync(IReadOnlyList<ByteString> examples, string inferenceArgs, CancellationToken cancellationToken);
 
     /// <summary>Whether an exception means that the model is of no use any more.</summary>
     public abstract bool IsBroken(Exception exception);
+
+    /// <summary>A number that grows while the model works; null if it cannot tell.</summary>
+    public abstract long? Progress { get; }
 
     public abstract ValueTask DisposeAsync();
 }
@@ -30,23 +34,23 @@ internal sealed class HostedHandler<TExample, TPrediction, TModel>(
     private readonly Coder<TExample> exampleCoder = exampleCoder;
     private readonly Coder<TPrediction> predictionCoder = predictionCoder;
 
-    public override async Task<HostedModel> LoadAsync(CancellationToken cancellationToken) =>
-        new Model(this, await handler.LoadModelAsync(cancellationToken));
+    public override async Task<HostedModel> LoadAsync(ModelLoadContext context, CancellationToken cancellationToken) =>
+        new Model(this, await handler.LoadModelAsync(context, cancellationToken));
 
     private sealed class Model(HostedHandler<TExample, TPrediction, TModel> hosted, TModel model) : HostedModel
     {
         // All requests of a job usually have the same arguments.
         private volatile Tuple<string, InferenceArgs>? lastArgs;
 
-        public override async Task<IReadOnlyList<ByteString>> PredictAsync(
+        public override long? Progress => hosted.handler.GetProgress(model);
+
+        public override async Task<Outcome<ByteString>[]> PredictAsync(
             IReadOnlyList<ByteString> examples, string inferenceArgs, CancellationToken cancellationToken)
         {
             var batch = new TExample[examples.Count];
             for (var i = 0; i < batch.Length; i++) batch[i] = hosted.exampleCoder.FromBytes(examples[i].Span);
-            var predictions = await hosted.handler.RunInferenceAsync(batch, model, ArgsOf(inferenceArgs), cancellationToken);
-            if (predictions.Count != batch.Length)
-                throw new InvalidOperationException($"{hosted.handler.GetType().Name} gave {predictions.Count} predictions for {batch.Length} examples.");
-            return [.. predictions.Select(prediction => UnsafeByteOperations.UnsafeWrap(hosted.predictionCoder.ToBytes(prediction)))];
+            var outcomes = await hosted.handler.PredictAsync(batch, model, ArgsOf(inferenceArgs), cancellationToken);
+            return Array.ConvertAll(outcomes, outcome => outcome.Then(prediction => UnsafeByteOperations.UnsafeWrap(hosted.predictionCoder.ToBytes(prediction))));
         }
 
         public override bool IsBroken(Exception exception) => hosted.handler.IsModelBroken(exception);

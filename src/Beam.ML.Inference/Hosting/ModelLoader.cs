@@ -4,7 +4,10 @@ using Beam.ML.Inference.Protocol;
 namespace Beam.ML.Inference.Hosting;
 
 /// <summary>Loads a host's model while the host already answers, and tells how that goes.</summary>
-internal sealed class ModelLoader(Func<HostedHandler> readHandler) : IAsyncDisposable
+/// <param name="readHandler">Reads the handler.</param>
+/// <param name="context">Where the model is loaded.</param>
+/// <param name="isFirst">Whether no host of this copy was there before.</param>
+internal sealed class ModelLoader(Func<HostedHandler> readHandler, ModelLoadContext context, bool isFirst) : IAsyncDisposable
 {
     private readonly CancellationTokenSource end = new();
     private volatile GetStatusResponse status = new() { State = GetStatusResponse.Types.State.Loading };
@@ -33,7 +36,7 @@ internal sealed class ModelLoader(Func<HostedHandler> readHandler) : IAsyncDispo
         var before = Environment.WorkingSet;
         try
         {
-            model = await readHandler().LoadAsync(end.Token);
+            model = await readHandler().LoadAsync(context, end.Token);
             status = new GetStatusResponse
             {
                 State = GetStatusResponse.Types.State.Ready,
@@ -46,10 +49,13 @@ internal sealed class ModelLoader(Func<HostedHandler> readHandler) : IAsyncDispo
         }
         catch (Exception e)
         {
-            // The same files give the same error next time.
-            status = new GetStatusResponse { State = GetStatusResponse.Types.State.Failed, Error = Errors.ToProto(e, retryable: false) };
+            status = new GetStatusResponse { State = GetStatusResponse.Types.State.Failed, Error = Errors.ToProto(e, retryable: !IsFinal(e)) };
         }
     }
+
+    // The same files and options give the same error next time; whether the options fit the machine's memory, a host that loaded has shown.
+    private bool IsFinal(Exception e) =>
+        e is ModelLoadException or InvalidDataException or FileNotFoundException or DirectoryNotFoundException || (e is ArgumentException && isFirst);
 }
 
 /// <summary>Exceptions on the wire.</summary>

@@ -16,19 +16,22 @@ internal sealed class ModelServiceHost(ModelLoader loader, long generation, int 
     private readonly TaskCompletionSource broken = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly string generationText = generation.ToString(CultureInfo.InvariantCulture);
     private int inFlight;
+    private long answered;
 
     /// <summary>Completes when the model is of no use any more.</summary>
     public Task Broken => broken.Task;
 
     public override Task<HeartbeatResponse> Heartbeat(HeartbeatRequest request, ServerCallContext context)
     {
-        CheckGeneration(context);
-        return Task.FromResult(new HeartbeatResponse { RequestsInFlight = Volatile.Read(ref inFlight) });
+        CheckCall(context);
+        var response = new HeartbeatResponse { RequestsInFlight = Volatile.Read(ref inFlight), Answered = Volatile.Read(ref answered) };
+        if (loader.Model?.Progress is { } progress) response.Progress = progress;
+        return Task.FromResult(response);
     }
 
     public override Task<GetStatusResponse> GetStatus(GetStatusRequest request, ServerCallContext context)
     {
-        CheckGeneration(context);
+        CheckCall(context);
         var status = loader.Status;
         status.RequestsInFlight = Volatile.Read(ref inFlight);
         return Task.FromResult(status);
@@ -37,7 +40,7 @@ internal sealed class ModelServiceHost(ModelLoader loader, long generation, int 
     public override async Task Predict(
         IAsyncStreamReader<PredictRequest> requestStream, IServerStreamWriter<PredictResponse> responseStream, ServerCallContext context)
     {
-        CheckGeneration(context);
+        CheckCall(context);
         var model = loader.Model ?? throw new RpcException(new Status(StatusCode.Unavailable, "The model is not loaded yet."));
         await using var requests = new RequestStream(responseStream, maxRequestsPerWorker, context.CancellationToken);
         while (await requestStream.MoveNext(requests.Lost))
@@ -46,7 +49,7 @@ internal sealed class ModelServiceHost(ModelLoader loader, long generation, int 
             switch (request.BodyCase)
             {
                 case PredictRequest.BodyOneofCase.Batch:
-                    requests.Start(request.RequestId, token => AnswerAsync(model, request.Batch, token));
+                    await requests.StartAsync(request.RequestId, token => AnswerAsync(model, request.Batch, token));
                     break;
                 case PredictRequest.BodyOneofCase.Cancel:
                     await requests.CancelAsync(request.RequestId);
@@ -69,9 +72,14 @@ internal sealed class ModelServiceHost(ModelLoader loader, long generation, int 
             try
             {
                 response.Stats.QueueMicros = Micros(arrived);
-                var predictions = new Predictions();
-                predictions.Values.AddRange(await model.PredictAsync(batch.Examples, batch.InferenceArgs, cancellationToken));
-                response.Predictions = predictions;
+                var outcomes = await model.PredictAsync(batch.Examples, batch.InferenceArgs, cancellationToken);
+                response.Predictions = new Predictions();
+                foreach (var outcome in outcomes)
+                {
+                    response.Predictions.Values.Add(outcome.Error is { } error
+                        ? new Prediction { Error = Errors.ToProto(error, retryable: false) }
+                        : new Prediction { Value = outcome.Value });
+                }
             }
             finally
             {
@@ -80,21 +88,38 @@ internal sealed class ModelServiceHost(ModelLoader loader, long generation, int 
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            var isBroken = model.IsBroken(e);
-            if (isBroken) broken.TrySetResult();
-            response.Error = Errors.ToProto(e, retryable: isBroken);
+            response.Predictions = null;
+            response.Error = Errors.ToProto(e, retryable: IsBroken(model, e));
         }
         finally
         {
             response.Stats.RequestsInFlight = Interlocked.Decrement(ref inFlight);
+            Interlocked.Increment(ref answered);
         }
 
         response.Stats.LatencyMicros = Micros(arrived);
         return response;
     }
 
-    private void CheckGeneration(ServerCallContext context)
+    /// <summary>Whether the model is of no use any more, which ends this host. A handler that fails to say so has not said so.</summary>
+    private bool IsBroken(HostedModel model, Exception exception)
     {
+        try
+        {
+            if (!model.IsBroken(exception)) return false;
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+
+        broken.TrySetResult();
+        return true;
+    }
+
+    private void CheckCall(ServerCallContext context)
+    {
+        if (broken.Task.IsCompleted) throw new RpcException(new Status(StatusCode.Unavailable, "The model is broken."));
         if (context.RequestHeaders.GetValue(HostChannel.GenerationKey) != generationText)
             throw new RpcException(new Status(StatusCode.FailedPrecondition, $"This is generation {generationText} of the model's host, not the one that was meant."));
     }

@@ -12,14 +12,15 @@ internal sealed class RequestStream : IAsyncDisposable
     private readonly Channel<PredictResponse> outbox;
     private readonly CancellationTokenSource end;
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly int limit;
+    // A request counts until its answer is on its way, when the worker may have sent the next already: hence twice the limit.
+    private readonly SemaphoreSlim places;
     private readonly Task writer;
     private int active;
     private bool closed;
 
     public RequestStream(IServerStreamWriter<PredictResponse> responses, int limit, CancellationToken cancellationToken)
     {
-        this.limit = limit;
+        places = new SemaphoreSlim(2 * limit);
         end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         outbox = Channel.CreateBounded<PredictResponse>(new BoundedChannelOptions(limit) { SingleReader = true });
         writer = WriteAsync(responses);
@@ -28,16 +29,14 @@ internal sealed class RequestStream : IAsyncDisposable
     /// <summary>Cancelled when answers reach nobody any more.</summary>
     public CancellationToken Lost => end.Token;
 
-    /// <summary>Runs a request and sends its answer, without waiting for it.</summary>
-    /// <exception cref="RpcException">The worker has more requests in flight than it may, or used an id twice.</exception>
-    public void Start(ulong id, Func<CancellationToken, Task<PredictResponse>> answer)
+    /// <summary>Runs a request and sends its answer, without waiting for it. A worker that has more requests in flight than it may waits for its place.</summary>
+    /// <exception cref="RpcException">The worker used an id twice.</exception>
+    public async Task StartAsync(ulong id, Func<CancellationToken, Task<PredictResponse>> answer)
     {
+        await places.WaitAsync(end.Token);
         var cancellation = CancellationTokenSource.CreateLinkedTokenSource(end.Token);
         lock (gate)
         {
-            // A request counts until its answer is on its way, when the worker may have sent the next already: hence twice the limit.
-            if (active >= 2 * limit)
-                throw new RpcException(new Status(StatusCode.ResourceExhausted, $"A worker may have {limit} requests in flight at a host, not more."));
             if (!running.TryAdd(id, cancellation))
                 throw new RpcException(new Status(StatusCode.InvalidArgument, $"Request {id} is in flight already."));
             active++;
@@ -75,6 +74,7 @@ internal sealed class RequestStream : IAsyncDisposable
         outbox.Writer.TryComplete();
         await writer;
         end.Dispose();
+        places.Dispose();
     }
 
     private async Task RunAsync(ulong id, Func<CancellationToken, Task<PredictResponse>> answer, CancellationTokenSource cancellation)
@@ -83,17 +83,28 @@ internal sealed class RequestStream : IAsyncDisposable
         await Task.Yield();
         try
         {
-            var response = await answer(cancellation.Token);
+            PredictResponse response;
+            try
+            {
+                response = await answer(cancellation.Token);
+            }
+            catch (Exception e) when (!cancellation.IsCancellationRequested)
+            {
+                // Whatever happens, whoever asked gets an answer.
+                response = new PredictResponse { Error = Errors.ToProto(e, retryable: false) };
+            }
+
             response.RequestId = id;
             lock (gate) running.Remove(id);
             await outbox.Writer.WriteAsync(response, end.Token);
         }
-        catch (OperationCanceledException)
+        catch (Exception) when (cancellation.IsCancellationRequested)
         {
             // Aborted: nobody waits for an answer.
         }
         finally
         {
+            places.Release();
             lock (gate)
             {
                 running.Remove(id);

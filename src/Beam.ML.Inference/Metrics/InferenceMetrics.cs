@@ -6,6 +6,7 @@ namespace Beam.ML.Inference;
 internal sealed class InferenceMetrics(string ns)
 {
     private readonly Counter inferences = Metric.Counter(ns, InferenceMetricNames.NumInferences);
+    private readonly Counter failedElements = Metric.Counter(ns, InferenceMetricNames.NumFailedElements);
     private readonly Counter failedBatches = Metric.Counter(ns, InferenceMetricNames.FailedBatches);
     private readonly Distribution batchSize = Metric.Distribution(ns, InferenceMetricNames.BatchSize);
     private readonly Distribution batchBytes = Metric.Distribution(ns, InferenceMetricNames.BatchByteSize);
@@ -34,6 +35,8 @@ internal sealed class InferenceMetrics(string ns)
 
     public void Failed() => failedBatches.Inc();
 
+    public void ElementFailed() => failedElements.Inc();
+
     public void Loaded(long millis, long bytes)
     {
         loadLatency.Update(millis);
@@ -47,7 +50,10 @@ public static class InferenceMetricNames
     /// <summary>Counter: examples that have a prediction.</summary>
     public const string NumInferences = "num_inferences";
 
-    /// <summary>Counter: calls of the model that failed.</summary>
+    /// <summary>Counter: elements that have none, for whatever reason: the model, or a function before or behind it.</summary>
+    public const string NumFailedElements = "num_failed_elements";
+
+    /// <summary>Counter: calls of the model that failed, for one of their examples at least.</summary>
     public const string FailedBatches = "failed_batches_counter";
 
     /// <summary>Distribution: examples in a call; always 1 where the model batches by itself.</summary>

@@ -6,7 +6,7 @@ namespace Beam.ML.Inference;
 
 /// <summary>What a run's metrics say of its inference.</summary>
 /// <param name="Elements">Elements that have a prediction.</param>
-/// <param name="Failed">Calls of the model that failed.</param>
+/// <param name="Failed">Elements that have none, and came out as failures.</param>
 /// <param name="PromptTokens">Tokens of the prompts; 0 if the model has none.</param>
 /// <param name="OutputTokens">Tokens of the answers; 0 if the model has none.</param>
 /// <param name="Latency">Microseconds of a call.</param>
@@ -23,7 +23,7 @@ public sealed record InferenceSummary(
     public static InferenceSummary Of(MetricResults metrics, string? ns = null)
     {
         return new InferenceSummary(
-            Counter(InferenceMetricNames.NumInferences), Counter(InferenceMetricNames.FailedBatches), Counter(InferenceMetricNames.PromptTokens),
+            Counter(InferenceMetricNames.NumInferences), Counter(InferenceMetricNames.NumFailedElements), Counter(InferenceMetricNames.PromptTokens),
             Counter(InferenceMetricNames.OutputTokens), Distribution(InferenceMetricNames.BatchLatency), Distribution(InferenceMetricNames.QueueTime),
             Distribution(InferenceMetricNames.TimeToFirstToken), MeanBatchSizeOf(),
             StringSet(InferenceMetricNames.EngineHosts), StringSet(InferenceMetricNames.Workers));

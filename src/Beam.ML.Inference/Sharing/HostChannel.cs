@@ -47,32 +47,39 @@ internal sealed class HostChannel : IAsyncDisposable
     /// <summary>Asks for one sign of life.</summary>
     /// <exception cref="HostLostException">The host did not answer in time, or its socket is closed.</exception>
     public Task<HeartbeatResponse> BeatAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
-        CallAsync(async deadline => await Client.HeartbeatAsync(new HeartbeatRequest(), deadline: deadline, cancellationToken: cancellationToken), timeout, cancellationToken);
+        CallAsync(async token => await Client.HeartbeatAsync(new HeartbeatRequest(), cancellationToken: token), timeout, cancellationToken);
 
     /// <summary>Asks how loading goes.</summary>
     /// <exception cref="HostLostException">The host did not answer in time, or its socket is closed.</exception>
     public Task<GetStatusResponse> GetStatusAsync(TimeSpan timeout, CancellationToken cancellationToken) =>
-        CallAsync(async deadline => await Client.GetStatusAsync(new GetStatusRequest(), deadline: deadline, cancellationToken: cancellationToken), timeout, cancellationToken);
+        CallAsync(async token => await Client.GetStatusAsync(new GetStatusRequest(), cancellationToken: token), timeout, cancellationToken);
 
     public ValueTask DisposeAsync() => channel.DisposeAsync();
 
-    private async Task<T> CallAsync<T>(Func<DateTime, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken)
+    private async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var answer = call(end.Token);
         try
         {
-            return await call(DateTime.UtcNow + timeout);
+            if (await Patience.LastsAsync(answer, timeout, cancellationToken)) return await answer;
+            throw new HostLostException($"The model {Record} gave no sign of life for {timeout.TotalSeconds:0.#} s.");
         }
         catch (RpcException e)
         {
             cancellationToken.ThrowIfCancellationRequested();
             throw Lost(e);
         }
+        finally
+        {
+            await end.CancelAsync();
+            await ((Task)answer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <summary>What a failed call says of the host.</summary>
     public HostLostException Lost(RpcException e) => new(e.StatusCode switch
     {
-        StatusCode.DeadlineExceeded => $"The model {Record} gave no sign of life in time.",
         StatusCode.Unauthenticated or StatusCode.FailedPrecondition => $"The model {Record} refused this worker: {e.Status.Detail}",
         _ => $"The model {Record} is gone: {e.Status.Detail}",
     }, e);

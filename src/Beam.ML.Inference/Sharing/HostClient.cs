@@ -8,6 +8,7 @@ internal sealed class HostClient(HostDirectory directory, ModelSharing sharing, 
     private volatile HostConnection? current;
     private volatile string? error;
     private volatile bool everConnected;
+    private long abandoned;
 
     /// <summary>The connection, if there is one that lives.</summary>
     public HostConnection? Current => current is { IsAlive: true } connection ? connection : null;
@@ -31,7 +32,7 @@ internal sealed class HostClient(HostDirectory directory, ModelSharing sharing, 
                 changed.Raise();
             }
 
-            if (record is { IsReady: true }) await ConnectAsync(record, cancellationToken);
+            if (record is { IsReady: true } && record.Generation != abandoned) await ConnectAsync(record, cancellationToken);
             await Task.Delay(PollInterval, cancellationToken);
         }
     }
@@ -45,6 +46,7 @@ internal sealed class HostClient(HostDirectory directory, ModelSharing sharing, 
             everConnected = true;
             changed.Raise();
             await connection.Closed.WaitAsync(cancellationToken);
+            if (connection.IsAbandoned) abandoned = record.Generation;
         }
         catch (HostLostException)
         {

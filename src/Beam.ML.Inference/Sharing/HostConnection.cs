@@ -35,6 +35,9 @@ internal sealed class HostConnection : IAsyncDisposable
 
     public bool IsAlive => loss is null;
 
+    /// <summary>Whether the host itself said that it is of no use any more.</summary>
+    public bool IsAbandoned { get; private set; }
+
     /// <summary>How busy the host is: what it last said of all workers' requests, or what this worker alone has sent, if that is more.</summary>
     public int Load => Math.Max(Volatile.Read(ref load), inFlight.Count);
 
@@ -81,6 +84,13 @@ internal sealed class HostConnection : IAsyncDisposable
         {
             inFlight.TryRemove(id, out _);
         }
+    }
+
+    /// <summary>Gives a host up that still answers: its model is broken, and every request would come back.</summary>
+    public void Abandon(string reason)
+    {
+        IsAbandoned = true;
+        Lose(new HostLostException(reason));
     }
 
     public async ValueTask DisposeAsync()

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 
@@ -11,9 +10,6 @@ namespace Beam.ML.Inference.Sharing;
 /// </summary>
 internal sealed class HostDirectory
 {
-    // sockaddr_un holds 108 bytes on Linux and 104 on macOS, the final zero included.
-    private const int MaxSocketPath = 100;
-
     private readonly string folder;
     private readonly int copy;
 
@@ -25,6 +21,9 @@ internal sealed class HostDirectory
     }
 
     public string LeasePath => FileOf("lock");
+
+    /// <summary>The lease of the worker whose requests are suspected of killing hosts; the same for all copies.</summary>
+    public string QuarantinePath => Path.Combine(folder, "quarantine.lock");
 
     public string RecordPath => FileOf("json");
 
@@ -44,19 +43,28 @@ internal sealed class HostDirectory
         }
     }
 
-    public void Publish(HostRecord record) => WriteAtomically(RecordPath, JsonSerializer.SerializeToUtf8Bytes(record, HostRecordJson.Default.HostRecord));
+    /// <exception cref="HostSupersededException">Somebody else started a host of a later generation.</exception>
+    public void Publish(HostRecord record)
+    {
+        if (LastGeneration() > record.Generation) throw new HostSupersededException($"The model {record} was superseded.");
+        WriteAtomically(RecordPath, JsonSerializer.SerializeToUtf8Bytes(record, HostRecordJson.Default.HostRecord));
+    }
 
-    public void Withdraw() => File.Delete(RecordPath);
+    /// <summary>Whether another host than the given was published meanwhile, which cannot be while the lease is held by one worker only.</summary>
+    public bool IsSuperseded(HostRecord record) => Read() is { } published && published.Token != record.Token;
+
+    /// <summary>Takes a host's record back, unless another's is in its place.</summary>
+    public void Withdraw(HostRecord record)
+    {
+        if (Read() is { Error: null } published && published.Token == record.Token) File.Delete(RecordPath);
+    }
 
     /// <summary>The next fencing token. Called by the holder of the lease only.</summary>
     public long NextGeneration()
     {
-        var path = FileOf("generation");
-        var last = 0L;
-        if (File.Exists(path) && !long.TryParse(File.ReadAllText(path), NumberStyles.None, CultureInfo.InvariantCulture, out last))
-            throw new InvalidDataException($"'{path}' does not hold a number; somebody else wrote to the job's work directory.");
-        WriteAtomically(path, Encoding.ASCII.GetBytes((last + 1).ToString(CultureInfo.InvariantCulture)));
-        return last + 1;
+        var next = LastGeneration() + 1;
+        WriteAtomically(GenerationPath, Encoding.ASCII.GetBytes(next.ToString(CultureInfo.InvariantCulture)));
+        return next;
     }
 
     /// <summary>Writes the handler's payload unless it is there.</summary>
@@ -65,16 +73,17 @@ internal sealed class HostDirectory
         if (!File.Exists(HandlerPath)) WriteAtomically(HandlerPath, payload);
     }
 
-    /// <summary>A path for the socket of a generation, short enough for a socket address.</summary>
-    public string SocketPath(long generation)
+    /// <summary>A path for the socket of a generation, which <see cref="HostSocket.Delete"/> deletes.</summary>
+    public string NewSocket(long generation) => HostSocket.NewPath(folder, string.Create(CultureInfo.InvariantCulture, $"{copy}-{generation}.sock"));
+
+    private string GenerationPath => FileOf("generation");
+
+    private long LastGeneration()
     {
-        var name = string.Create(CultureInfo.InvariantCulture, $"{copy}-{generation}.sock");
-        var path = Path.Combine(folder, name);
-        if (Encoding.UTF8.GetByteCount(path) <= MaxSocketPath) return path;
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(folder)).AsSpan(0, 8));
-        var other = Path.Combine(Path.GetTempPath(), $"beam-{hash}");
-        CreatePrivate(other);
-        return Path.Combine(other, name);
+        var last = 0L;
+        if (File.Exists(GenerationPath) && !long.TryParse(File.ReadAllText(GenerationPath), NumberStyles.None, CultureInfo.InvariantCulture, out last))
+            throw new InvalidDataException($"'{GenerationPath}' does not hold a number; somebody else wrote to the job's work directory.");
+        return last;
     }
 
     private string FileOf(string kind) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{copy}.{kind}"));

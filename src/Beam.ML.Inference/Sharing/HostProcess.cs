@@ -58,6 +58,7 @@ internal sealed class HostProcess : IAsyncDisposable
             [
                 handlerPath, socket, generation.ToString(CultureInfo.InvariantCulture),
                 sharing.MaxRequestsPerHost.ToString(CultureInfo.InvariantCulture), sharing.MaxRequestsPerWorker.ToString(CultureInfo.InvariantCulture),
+                sharing.Copies.ToString(CultureInfo.InvariantCulture),
             ],
             Environment = environment,
             StandardOutput = Keep,
@@ -85,6 +86,9 @@ internal sealed class HostProcess : IAsyncDisposable
         lock (lastWords) words = [.. lastWords];
         return $"The model host {Id} exited with code {code}{(words.Length == 0 ? "." : ": " + string.Join(" | ", words))}";
     }
+
+    /// <summary>Ends the host at once, without waiting for its end.</summary>
+    public void Kill() => process.Kill();
 
     /// <summary>Asks the host to stop, and ends it if it does not.</summary>
     public Task StopAsync() => process.StopAsync(StopGrace);

@@ -10,16 +10,20 @@ namespace Beam.ML.Inference.Sharing;
 /// </summary>
 internal sealed class SharedModel : IAsyncDisposable
 {
+    private static readonly TimeSpan CopyPatience = TimeSpan.FromSeconds(10);
+
     private readonly ModelSharing sharing;
     private readonly string name;
     private readonly HostClient[] clients;
     private readonly SemaphoreSlim slots;
+    private readonly Quarantine quarantine;
     private readonly Signal changed = new();
     private readonly CancellationTokenSource end = new();
     private readonly ConcurrentQueue<HostLoad> loads = new();
     private readonly Task background;
     private volatile Exception? fault;
     private int pending;
+    private int turns;
 
     public SharedModel(string workDirectory, string tag, ReadOnlySpan<byte> handler, HostLaunch launch, ModelSharing sharing)
     {
@@ -28,6 +32,7 @@ internal sealed class SharedModel : IAsyncDisposable
         slots = new SemaphoreSlim(sharing.MaxRequestsPerWorker);
         var directories = Enumerable.Range(0, sharing.Copies).Select(copy => new HostDirectory(workDirectory, tag, copy)).ToArray();
         directories[0].WriteHandler(handler);
+        quarantine = new Quarantine(directories[0].QuarantinePath);
         clients = [.. directories.Select(directory => new HostClient(directory, sharing, changed))];
         background = Task.WhenAll(directories.SelectMany((directory, copy) => new[]
         {
@@ -36,14 +41,17 @@ internal sealed class SharedModel : IAsyncDisposable
         }));
     }
 
-    /// <summary>Waits until a host is ready.</summary>
+    /// <summary>Waits until a host is ready, and a while for those of the other copies: requests that came before them would all be the first one's.</summary>
     /// <exception cref="ModelLoadException">The model cannot be loaded.</exception>
     public async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref pending);
         try
         {
+            var started = Stopwatch.GetTimestamp();
             await PickAsync(cancellationToken);
+            // Copies load side by side, so that the others are due as well.
+            await Patience.LastsAsync(AllReadyAsync(cancellationToken), CopyPatience + Stopwatch.GetElapsedTime(started), cancellationToken);
         }
         finally
         {
@@ -55,32 +63,34 @@ internal sealed class SharedModel : IAsyncDisposable
     /// <returns>The host's answer, which may be an error of the batch, and the host.</returns>
     /// <exception cref="ModelLoadException">The model cannot be loaded.</exception>
     /// <exception cref="ModelUnavailableException">The budget for failover is spent.</exception>
+    /// <exception cref="InferenceException">It is spent, and the batch was alone with the hosts that it lost in the end: it kills them.</exception>
     public async Task<(PredictResponse Response, HostRecord Host)> PredictAsync(Batch batch, CancellationToken cancellationToken)
     {
         await slots.WaitAsync(cancellationToken);
         Interlocked.Increment(ref pending);
         try
         {
-            long firstLoss = 0;
-            for (var attempt = 1; ; attempt++)
+            for (var losses = 0; ;)
             {
-                var host = await PickAsync(firstLoss, cancellationToken);
+                using var place = await quarantine.EnterAsync(losses, cancellationToken);
+                var host = losses == 0 ? await PickAsync(cancellationToken) : await PickNextAsync(cancellationToken);
                 string reason;
                 try
                 {
                     var response = await host.PredictAsync(batch, cancellationToken);
                     if (response.Error is not { Retryable: true } error) return (response, host.Record);
                     reason = error.Message;
-                    await Task.Delay(TimeSpan.FromMilliseconds(50 * attempt), cancellationToken);
+                    host.Abandon(reason);
                 }
                 catch (HostLostException e)
                 {
                     reason = e.Message;
                 }
 
-                if (firstLoss == 0) firstLoss = Stopwatch.GetTimestamp();
-                if (attempt >= sharing.MaxAttempts || Stopwatch.GetElapsedTime(firstLoss) >= sharing.FailoverTimeout)
-                    throw new ModelUnavailableException($"{name} did not answer a request in {attempt} attempts. The last one: {reason}");
+                if (++losses < sharing.MaxAttempts) continue;
+                if (place.IsAlone)
+                    throw new InferenceException(typeof(ModelUnavailableException).FullName!, $"{name} lost {losses} hosts to this request, the last ones while it was alone: {reason}", "");
+                throw new ModelUnavailableException($"{name} did not answer a request in {losses} attempts. The last one: {reason}");
             }
         }
         finally
@@ -99,21 +109,34 @@ internal sealed class SharedModel : IAsyncDisposable
         await background;
         end.Dispose();
         slots.Dispose();
+        quarantine.Dispose();
     }
 
-    private async Task<HostConnection> PickAsync(long firstLoss, CancellationToken cancellationToken)
+    /// <summary>The successor of a host that was lost.</summary>
+    private async Task<HostConnection> PickNextAsync(CancellationToken cancellationToken)
     {
-        if (firstLoss == 0) return await PickAsync(cancellationToken);
-        var left = sharing.FailoverTimeout - Stopwatch.GetElapsedTime(firstLoss);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var next = PickAsync(end.Token);
         try
         {
-            return await PickAsync(patience.Token);
+            if (await Patience.LastsAsync(next, sharing.FailoverTimeout, cancellationToken)) return await next;
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        finally
         {
-            throw new ModelUnavailableException($"{name} lost its host, and no other was ready within {sharing.FailoverTimeout.TotalSeconds:0} s.");
+            await end.CancelAsync();
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        throw new ModelUnavailableException($"{name} lost its host, and no other was ready within {sharing.FailoverTimeout.TotalSeconds:0} s.");
+    }
+
+    private async Task AllReadyAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var next = changed.Next;
+            if (fault is not null || end.IsCancellationRequested || clients.All(client => client.EverConnected || client.Error is not null)) return;
+            await next.WaitAsync(cancellationToken);
         }
     }
 
@@ -123,8 +146,9 @@ internal sealed class SharedModel : IAsyncDisposable
         {
             var next = changed.Next;
             HostConnection? best = null;
-            foreach (var client in clients)
-                if (client.Current is { } host && (best is null || host.Load < best.Load)) best = host;
+            var turn = (int)((uint)Interlocked.Increment(ref turns) % (uint)clients.Length);
+            for (var i = 0; i < clients.Length; i++)
+                if (clients[(turn + i) % clients.Length].Current is { } host && (best is null || host.Load < best.Load)) best = host;
             if (best is not null) return best;
             if (clients.Select(client => client.Error).FirstOrDefault(error => error is not null) is { } failure) throw new ModelLoadException(failure);
             if (fault is { } broken) throw new ModelLoadException($"{name} cannot be shared between workers: {broken.Message}", broken);

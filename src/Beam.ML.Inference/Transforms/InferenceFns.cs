@@ -63,8 +63,14 @@ internal sealed class InferenceCaller<TExample, TPrediction>(
         var outcomes = await client!.PredictAsync(batch, args, metrics!, cancellationToken);
         for (var i = 0; i < outcomes.Length; i++)
         {
-            if (outcomes[i].Error is not { } error) context.Output(outcomes[i].Value);
-            else if (failed is not null) context.Output(failed, Failure(batch[i], error));
+            if (outcomes[i].Error is not { } error)
+            {
+                context.Output(outcomes[i].Value);
+                continue;
+            }
+
+            metrics!.ElementFailed();
+            if (failed is not null) context.Output(failed, Failure(batch[i], error));
             else throw new InferenceException(TypeOf(error), $"No prediction for {Describe(batch[i])}: {error.Message}", TraceOf(error));
         }
     }

@@ -5,7 +5,8 @@ namespace Beam.ML.Vllm.Engine;
 /// <summary>Refuses requests that cannot be served, before they reach the engine.</summary>
 internal static class RequestCheck
 {
-    public static void Check(ReadOnlySpan<int> prompt, SamplingParams parameters, LlmEngine engine)
+    /// <summary>What of a request can be checked without its prompt, and so once for all that share it.</summary>
+    public static void Check(SamplingParams parameters, bool hasTokenizer)
     {
         try
         {
@@ -17,8 +18,13 @@ internal static class RequestCheck
         }
 
         if (parameters.N != 1) throw new InvalidRequestException($"n must be 1, got {parameters.N}: send the prompt as often as completions are wanted.");
-        if (parameters.Stop.Count > 0 && engine.Tokenizer is null)
+        if (parameters.Stop.Count > 0 && !hasTokenizer)
             throw new InvalidRequestException("stop needs a tokenizer, and the engine has none (skip_tokenizer_init); use stop_token_ids.");
+    }
+
+    public static void Check(ReadOnlySpan<int> prompt, SamplingParams parameters, LlmEngine engine)
+    {
+        Check(parameters, engine.Tokenizer is not null);
         if (prompt.IsEmpty) throw new InvalidRequestException("The prompt cannot be empty.");
         if (prompt.Length >= engine.MaxModelLength)
         {

@@ -2,6 +2,7 @@ using Beam.Metrics;
 using Beam.ML.Inference;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tokenizers;
 
 namespace Beam.ML.Vllm;
 
@@ -49,21 +50,35 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
     public override string ModelName => $"The model '{options.ServedModelName ?? options.Model}'";
 
     /// <inheritdoc/>
-    public sealed override void ValidateInferenceArgs(InferenceArgs args) => ToParameters(args, new SamplingParams());
+    public sealed override void ValidateInferenceArgs(InferenceArgs args) =>
+        RequestCheck.Check(ToParameters(args, new SamplingParams()), hasTokenizer: !options.SkipTokenizerInit);
 
     /// <inheritdoc/>
-    public sealed override async Task<LlmEngine> LoadModelAsync(CancellationToken cancellationToken)
+    public sealed override Task<LlmEngine> LoadModelAsync(CancellationToken cancellationToken) => LoadAsync(options, cancellationToken);
+
+    /// <inheritdoc/>
+    public sealed override async Task<LlmEngine> LoadModelAsync(ModelLoadContext context, CancellationToken cancellationToken)
     {
-        var engine = await LlmEngine.LoadAsync(options with { NumThreads = options.NumThreads ?? DefaultThreads }, cancellationToken);
-        try
+        var own = options with { MemoryUtilization = options.MemoryUtilization / context.Copies };
+        if (options.MaxModelLength is not null) return await LoadAsync(own, cancellationToken);
+        if (AgreedModelLength.Read(context.Folder) is { } agreed) return await LoadAgreedAsync(agreed);
+        var engine = await LoadAsync(own, cancellationToken);
+        agreed = AgreedModelLength.Propose(context.Folder, engine.MaxModelLength);
+        if (agreed == engine.MaxModelLength) return engine;
+        await engine.DisposeAsync();
+        return await LoadAgreedAsync(agreed);
+
+        async Task<LlmEngine> LoadAgreedAsync(int length)
         {
-            Prepare(engine);
-            return engine;
-        }
-        catch
-        {
-            await engine.DisposeAsync();
-            throw;
+            try
+            {
+                return await LoadAsync(own with { MaxModelLength = length }, cancellationToken);
+            }
+            catch (ArgumentException e)
+            {
+                // It did fit once, and may again: no reason to give the model up.
+                throw new InvalidOperationException(e.Message, e);
+            }
         }
     }
 
@@ -82,8 +97,29 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
     /// <inheritdoc/>
     public sealed override bool IsModelBroken(Exception exception) => exception is EngineDeadException;
 
+    /// <inheritdoc/>
+    public sealed override long? GetProgress(LlmEngine model) => model.Stats.Steps;
+
     // From four processors on, the workers that feed the engine keep one for themselves.
     private static int DefaultThreads => Environment.ProcessorCount < 4 ? Environment.ProcessorCount : Environment.ProcessorCount - 1;
+
+    private async Task<LlmEngine> LoadAsync(EngineOptions own, CancellationToken cancellationToken)
+    {
+        LlmEngine? engine = null;
+        try
+        {
+            engine = await LlmEngine.LoadAsync(own with { NumThreads = own.NumThreads ?? DefaultThreads }, cancellationToken);
+            Prepare(engine);
+            return engine;
+        }
+        catch (Exception e)
+        {
+            if (engine is not null) await engine.DisposeAsync();
+            // What is wrong with the model's files stays wrong.
+            if (e is Weights.ModelLoadException or TokenizerException) throw new Inference.ModelLoadException(e.Message, e);
+            throw;
+        }
+    }
 
     /// <summary>Loads what the handler needs beside the engine.</summary>
     private protected virtual void Prepare(LlmEngine engine) { }

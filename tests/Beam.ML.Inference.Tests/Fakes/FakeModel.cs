@@ -16,6 +16,12 @@ public sealed class FakeModelHandler : ElementwiseModelHandler<string, FakeAnswe
     /// <summary>A file that gets a line for each load.</summary>
     public string? LoadLog { get; init; }
 
+    /// <summary>How many loads fail for a reason that passes, by the lines of that file.</summary>
+    public int FlakyLoads { get; init; }
+
+    /// <summary>Whether the model tells how far it is, which it never is.</summary>
+    public bool ReportsProgress { get; init; }
+
     public bool Shared { get; init; } = true;
 
     public override bool ShareModelAcrossProcesses => Shared;
@@ -28,6 +34,7 @@ public sealed class FakeModelHandler : ElementwiseModelHandler<string, FakeAnswe
     {
         if (LoadLog is not null) await File.AppendAllTextAsync(LoadLog, $"{Environment.ProcessId}\n", cancellationToken);
         if (CrashWhileLoading) Environment.Exit(3);
+        if (LoadLog is not null && (await File.ReadAllLinesAsync(LoadLog, cancellationToken)).Length <= FlakyLoads) throw new IOException("The disk is busy.");
         return LoadError is null ? new FakeModel() : throw new InvalidDataException(LoadError);
     }
 
@@ -48,6 +55,8 @@ public sealed class FakeModelHandler : ElementwiseModelHandler<string, FakeAnswe
 
         return new FakeAnswer(text, Environment.ProcessId);
     }
+
+    public override long? GetProgress(FakeModel model) => ReportsProgress ? 0 : null;
 
     public override bool IsModelBroken(Exception exception) => exception is FakeModelBrokenException;
 }

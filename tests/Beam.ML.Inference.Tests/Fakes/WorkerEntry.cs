@@ -61,11 +61,14 @@ public sealed class WorkerEntry : IProcessEntry
 /// <summary>The handlers of the tests.</summary>
 internal static class SharedModels
 {
+    /// <summary>The patience of <see cref="Patient"/>'s owners.</summary>
+    public static readonly TimeSpan HeartbeatTimeout = TimeSpan.FromSeconds(5);
+
     /// <summary>A handler whose callers survive many deaths.</summary>
     public static FakeModelHandler Patient(int copies = 1) => new()
     {
         ModelCopies = copies,
-        Sharing = new ModelSharing { MaxAttempts = 100, HeartbeatInterval = TimeSpan.FromMilliseconds(200), HeartbeatTimeout = TimeSpan.FromSeconds(10) },
+        Sharing = new ModelSharing { MaxAttempts = 100, HeartbeatInterval = TimeSpan.FromMilliseconds(200), HeartbeatTimeout = HeartbeatTimeout },
     };
 
     public static FakeModelHandler Of(Func<ModelSharing, ModelSharing>? sharing = null, string? loadError = null, string? loadLog = null, bool crash = false) => new()

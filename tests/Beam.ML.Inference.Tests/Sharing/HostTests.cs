@@ -30,8 +30,42 @@ public sealed class HostTests
         await using var worker = new TestWorker(folder.Path, "worker-1");
         var handler = SharedModels.Of(sharing => sharing with { MaxLoadCrashes = 2 }, loadLog: log, crash: true);
         Assert.That(() => worker.ConnectAsync(handler).WaitAsync(WorkerProcess.Patience),
-            Throws.TypeOf<ModelLoadException>().With.Message.Match(@"died 2 times while loading. The model host \d+ exited with code 3"));
+            Throws.TypeOf<ModelLoadException>().With.Message.Match(@"failed 2 times while loading. The model host \d+ exited with code 3"));
         Assert.That(await File.ReadAllLinesAsync(log), Has.Length.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_load_that_fails_for_a_reason_that_passes_is_tried_again()
+    {
+        using var folder = new TemporaryFolder();
+        var log = Path.Combine(folder.Path, "loads");
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(new FakeModelHandler { LoadLog = log, FlakyLoads = 2 }).WaitAsync(WorkerProcess.Patience);
+        Assert.That((await FailoverTests.AskAsync(client, "echo x")).Text, Is.EqualTo("x"));
+        Assert.That(await File.ReadAllLinesAsync(log), Has.Length.EqualTo(3));
+    }
+
+    [Test]
+    public async Task A_worker_waits_for_all_copies_and_uses_them_from_its_first_requests_on()
+    {
+        using var folder = new TemporaryFolder();
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(SharedModels.Patient(copies: 3));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => FailoverTests.AskAsync(client, "slow x")));
+        Assert.That(answers.Select(answer => answer.ProcessId), Is.Unique);
+    }
+
+    [Test]
+    public async Task Of_a_batch_for_a_model_that_batches_by_itself_only_the_bad_example_fails_and_none_is_asked_twice()
+    {
+        using var folder = new TemporaryFolder();
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(SharedModels.Of());
+        var outcomes = await client.PredictAsync(["echo a", "nonsense", "echo b"], [], new InferenceMetrics("test"), CancellationToken.None);
+        Assert.That(outcomes.Select(outcome => outcome.Value?.Text), Is.EqualTo(new[] { "a", null, "b" }));
+        Assert.That(outcomes[1].Error, Is.TypeOf<InferenceException>().With.Message.EqualTo("The model does not understand 'nonsense'."));
+        await using var channel = HostChannel.To(await Hosts.ReadyAsync(folder.Path));
+        Assert.That((await channel.BeatAsync(WorkerProcess.Patience, CancellationToken.None)).Answered, Is.EqualTo(1));
     }
 
     [Test]
@@ -114,9 +148,7 @@ public sealed class HostTests
         var options = PipelineOptions.Parse(["--model_copies=2"], typeof(InferenceOptions));
         await using var worker = new TestWorker(folder.Path, "worker-1", options);
         await worker.ConnectAsync(new FakeModelHandler { Shared = false });
-        using var timeout = new CancellationTokenSource(WorkerProcess.Patience);
-        while (Hosts.Of(folder.Path).Count(record => record.IsReady) < 2) await Task.Delay(20, timeout.Token);
-        Assert.That(Hosts.Of(folder.Path), Has.Count.EqualTo(2));
+        Assert.That(Hosts.Of(folder.Path).Count(record => record.IsReady), Is.EqualTo(2));
     }
 
     [Test]

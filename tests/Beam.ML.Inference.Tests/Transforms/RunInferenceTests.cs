@@ -40,6 +40,7 @@ public sealed class RunInferenceTests
             "4: System.InvalidOperationException: Eight.");
         await using var result = await pipeline.RunAsync();
         Assert.That(result.Metrics.Query(name: InferenceMetricNames.FailedBatches).Counters.Sum(c => c.Committed), Is.Positive);
+        Assert.That((result.SummarizeInference().Elements, result.SummarizeInference().Failed), Is.EqualTo((3, 3)), "One of the three failed behind the model.");
     }
 
     [Test]

@@ -84,8 +84,24 @@ public sealed class VllmHandlerTests
         var handler = new VllmCompletionsModelHandler(TestModels.TinyGemma);
         Assert.That(() => handler.ValidateInferenceArgs(new() { ["max_tokns"] = 1 }), Throws.ArgumentException.With.Message.Contains("Did you mean 'max_tokens'?"));
         Assert.That(() => handler.ValidateInferenceArgs(new() { ["top_p"] = 2 }), Throws.ArgumentException.With.Message.Contains("top_p"));
+        Assert.That(() => handler.ValidateInferenceArgs(new() { ["n"] = 2, ["temperature"] = 1 }), Throws.ArgumentException.With.Message.Contains("n must be 1"));
         Assert.That(() => new VllmCompletionsModelHandler(new EngineOptions { Model = "m", MaxNumSequences = 0 }),
             Throws.TypeOf<PipelineConstructionException>().With.Message.Contains("max_num_seqs"));
+    }
+
+    [Test]
+    public async Task All_hosts_of_a_job_have_the_context_length_that_the_first_one_settled_on()
+    {
+        using var folder = new TemporaryFolder();
+        var context = new ModelLoadContext(Copies: 2, folder.Path);
+        // What fits four blocks of the cache, where the model would have more.
+        await using (var first = await new VllmCompletionsModelHandler(new EngineOptions { Model = TestModels.TinyGemma, NumKvBlocks = 4 }).LoadModelAsync(context, default))
+            Assert.That(first.MaxModelLength, Is.EqualTo(64));
+        await using (var second = await new VllmCompletionsModelHandler(TestModels.TinyGemma).LoadModelAsync(context, default))
+            Assert.That(second.MaxModelLength, Is.EqualTo(64));
+        var tooSmall = new VllmCompletionsModelHandler(new EngineOptions { Model = TestModels.TinyGemma, NumKvBlocks = 2 });
+        Assert.That(() => tooSmall.LoadModelAsync(context, default), Throws.InvalidOperationException.With.Message.Contains("max seq len (64)"));
+        Assert.That(AgreedModelLength.Propose(folder.Path, 1024), Is.EqualTo(64), "The first holds.");
     }
 
     [TestCase("missing folder", "no-such-model")]
