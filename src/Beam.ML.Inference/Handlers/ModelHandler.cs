@@ -53,7 +53,7 @@ public abstract class ModelHandler<TExample, TPrediction, TModel> : InferenceHan
 
     /// <summary>Asks the model.</summary>
     /// <param name="batch">At least one example.</param>
-    /// <param name="model">What <see cref="LoadModelAsync"/> gave.</param>
+    /// <param name="model">What <c>LoadModelAsync</c> gave.</param>
     /// <param name="inferenceArgs">The arguments of the transform, which <see cref="InferenceHandler{TExample,TPrediction}.ValidateInferenceArgs"/> let pass.</param>
     /// <param name="cancellationToken">Cancelled when nobody waits for the answer any more.</param>
     /// <returns>

@@ -84,7 +84,7 @@ public sealed class VllmHandlerTests
         var handler = new VllmCompletionsModelHandler(TestModels.TinyGemma);
         Assert.That(() => handler.ValidateInferenceArgs(new() { ["max_tokns"] = 1 }), Throws.ArgumentException.With.Message.Contains("Did you mean 'max_tokens'?"));
         Assert.That(() => handler.ValidateInferenceArgs(new() { ["top_p"] = 2 }), Throws.ArgumentException.With.Message.Contains("top_p"));
-        Assert.That(() => handler.ValidateInferenceArgs(new() { ["n"] = 2, ["temperature"] = 1 }), Throws.ArgumentException.With.Message.Contains("n must be 1"));
+        Assert.That(() => handler.ValidateInferenceArgs(new() { ["n"] = 2, ["temperature"] = 1 }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("n must be 1"));
         Assert.That(() => new VllmCompletionsModelHandler(new EngineOptions { Model = "m", MaxNumSequences = 0 }),
             Throws.TypeOf<PipelineConstructionException>().With.Message.Contains("max_num_seqs"));
     }
