@@ -17,6 +17,8 @@ public sealed class DirectRunner(PipelineOptions options) : PipelineRunner
     public override Task<PipelineResult> StartAsync(Pipeline pipeline, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        options.Refuse<PortableOptions>(nameof(DirectRunner));
+        options.Refuse<StandardOptions>(nameof(DirectRunner), "streaming");
         var direct = options.As<DirectOptions>();
         var name = options.As<StandardOptions>().JobName ?? "job";
         var proto = pipeline.ToProto();

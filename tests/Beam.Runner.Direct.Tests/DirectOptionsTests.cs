@@ -16,6 +16,23 @@ public sealed class DirectOptionsTests
         Assert.That((pool.Workers, pool.BundlesPerWorker), Is.EqualTo((expectedWorkers, expectedBundles)));
     }
 
+    [TestCase("--num_workers")]
+    [TestCase("--nmu_workers")]
+    [TestCase("--direct_num_worker")]
+    public void The_number_of_workers_is_guessed_from_what_is_like_it(string arg) =>
+        Assert.That(() => PipelineOptions.Parse([$"{arg}=2"], typeof(DirectOptions)), Throws.TypeOf<BeamException>().With.Message.Contains("did you mean --direct_num_workers?"));
+
+    [TestCase("--streaming")]
+    [TestCase("--job_endpoint=localhost:8099")]
+    [TestCase("--environment_type=DOCKER")]
+    public async Task Options_of_other_runners_are_refused_in_one_line(string arg)
+    {
+        var pipeline = Pipeline.Create([arg]);
+        pipeline.Create(1);
+        var error = await Assert.ThrowsAsync<BeamException>(() => pipeline.RunAsync());
+        Assert.That(error!.Message, Does.StartWith(arg.Split('=')[0]).And.Contains("DirectRunner").And.Not.Contains("\n"));
+    }
+
     [Test]
     public void Numbers_that_make_no_sense_are_refused_by_the_options_name()
     {

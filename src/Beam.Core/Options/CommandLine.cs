@@ -46,11 +46,23 @@ internal static class CommandLine
 /// <summary>Guesses which name was meant.</summary>
 internal static class NearestName
 {
-    /// <summary>The closest of <paramref name="names"/>, if it is close.</summary>
+    /// <summary>The closest of <paramref name="names"/>, if it is close: in its letters, or but for words that it begins with.</summary>
     public static string? Of(string name, IEnumerable<string> names)
     {
-        var best = names.Select(n => (Name: n, Distance: Distance(name, n))).OrderBy(n => n.Distance).ThenBy(n => n.Name, StringComparer.Ordinal).FirstOrDefault();
+        var best = names.SelectMany(n => Endings(n).Select((ending, dropped) => (Name: n, Distance: dropped + Distance(name, ending)))).OrderBy(n => n.Distance).ThenBy(n => n.Name, StringComparer.Ordinal).FirstOrDefault();
         return best.Name is not null && best.Distance <= Math.Max(2, name.Length / 3) ? best.Name : null;
+    }
+
+    /// <summary><c>direct_num_workers</c>, <c>num_workers</c>, <c>workers</c>.</summary>
+    private static IEnumerable<string> Endings(string name)
+    {
+        for (var start = 0; ;)
+        {
+            yield return name[start..];
+            var underscore = name.IndexOf('_', start);
+            if (underscore < 0) yield break;
+            start = underscore + 1;
+        }
     }
 
     /// <summary>The number of letters to insert, delete or replace.</summary>

@@ -33,6 +33,21 @@ public sealed class PipelineOptions
     /// <exception cref="BeamException">The value of an option is wrong.</exception>
     public T As<T>() where T : PipelineOptionsGroup, new() => (T)Get(typeof(T));
 
+    /// <summary>Fails if an option that a runner does not heed has another value than its default.</summary>
+    /// <param name="runner">The runner's name.</param>
+    /// <param name="names">The options; all of the group if there are none.</param>
+    /// <exception cref="BeamException">One has.</exception>
+    internal void Refuse<T>(string runner, params ReadOnlySpan<string> names) where T : PipelineOptionsGroup, new()
+    {
+        var (group, defaults) = (As<T>(), new T());
+        foreach (var option in OptionCatalog.Of(typeof(T)))
+        {
+            if (names.Length > 0 && !names.Contains(option.Name)) continue;
+            if (!OptionValues.Format(option.Property.GetValue(group)).SequenceEqual(OptionValues.Format(option.Property.GetValue(defaults))))
+                throw new BeamException($"--{option.Name} is not supported by {runner} yet; leave it out.");
+        }
+    }
+
     /// <summary>The options that exist, a line each.</summary>
     internal static string Help(params System.Type[] groups)
     {

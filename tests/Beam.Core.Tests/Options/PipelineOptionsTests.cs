@@ -27,6 +27,8 @@ public sealed class PipelineOptionsTests
         Assert.That(Parse("--direct-threads=3", "--direct_threads=4").As<SampleOptions>().Threads, Is.EqualTo(4));
 
     [TestCase("--direct_thread=3", "There is no option --direct_thread; did you mean --direct_threads?")]
+    [TestCase("--threads=3", "There is no option --threads; did you mean --direct_threads?")]
+    [TestCase("--thrads=3", "There is no option --thrads; did you mean --direct_threads?")]
     [TestCase("--something_else=3", "There is no option --something_else; --help lists those that exist.")]
     [TestCase("--mode=fast", "The option --mode is 'fast'; it must be one of in_memory, multi_processing.")]
     [TestCase("--direct_threads=many", "The option --direct_threads is 'many', which is not a whole number in range.")]
@@ -46,6 +48,28 @@ public sealed class PipelineOptionsTests
 
     [Test]
     public void Every_option_of_the_sdk_has_a_default_that_can_be_read() => Assert.That(Parse().As<StandardOptions>().Runner, Is.EqualTo("DirectRunner"));
+
+    [Test]
+    public void Beams_standard_options_are_known()
+    {
+        var options = Parse(
+            "--streaming", "--temp_location=/tmp/x", "--job_endpoint=localhost:8099", "--artifact_endpoint", "localhost:8098", "--environment_type=LOOPBACK",
+            "--environment_config={}", "--sdk_worker_parallelism=2");
+        Assert.That((options.As<StandardOptions>().Streaming, options.As<StandardOptions>().TempLocation), Is.EqualTo((true, "/tmp/x")));
+        Assert.That(options.As<PortableOptions>(), Has.Property("JobEndpoint").EqualTo("localhost:8099").And.Property("ArtifactEndpoint").EqualTo("localhost:8098")
+            .And.Property("EnvironmentType").EqualTo("LOOPBACK").And.Property("EnvironmentConfig").EqualTo("{}").And.Property("SdkWorkerParallelism").EqualTo(2));
+    }
+
+    [Test]
+    public void What_a_runner_does_not_do_is_refused_where_it_is_asked_for()
+    {
+        var options = Parse("--environment_type=DOCKER", "--no_streaming");
+        Assert.That(() => options.Refuse<PortableOptions>("SomeRunner"),
+            Throws.TypeOf<BeamException>().With.Message.EqualTo("--environment_type is not supported by SomeRunner yet; leave it out."));
+        Assert.That(() => options.Refuse<StandardOptions>("SomeRunner", "streaming"), Throws.Nothing);
+        options.As<StandardOptions>().Streaming = true;
+        Assert.That(() => options.Refuse<StandardOptions>("SomeRunner", "streaming"), Throws.TypeOf<BeamException>().With.Message.Contains("--streaming"));
+    }
 
     public enum SampleMode { InMemory, MultiProcessing }
 
