@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Beam.IO;
 using Beam.Metrics;
 using Beam.Runner.Direct.Engine;
 using Beam.Runner.Direct.Progress;
@@ -11,14 +12,15 @@ internal sealed class DirectPipelineResult : PipelineResult
     private static readonly TimeSpan SignalPatience = TimeSpan.FromSeconds(10);
 
     private readonly JobExecution _job;
+    private readonly TemporaryFolders _temporaryFolders;
     private readonly CancellationTokenSource _cancel = new();
     private readonly Task<PipelineState> _running;
     private int _state = (int)PipelineState.Running;
     private bool _disposed;
 
-    public DirectPipelineResult(string jobId, JobExecution job, ProgressReporter? reporter)
+    public DirectPipelineResult(string jobId, JobExecution job, ProgressReporter? reporter, TemporaryFolders temporaryFolders)
     {
-        (JobId, _job) = (jobId, job);
+        (JobId, _job, _temporaryFolders) = (jobId, job, temporaryFolders);
         _running = Task.Run(() => RunAsync(reporter));
     }
 
@@ -72,6 +74,7 @@ internal sealed class DirectPipelineResult : PipelineResult
         }
         finally
         {
+            if (State != PipelineState.Done) _temporaryFolders.Delete();
             if (reporter is not null) await reporter.DisposeAsync();
         }
     }

@@ -28,7 +28,7 @@ public sealed class DirectRunner(PipelineOptions options) : PipelineRunner
         var job = JobExecution.Prepare<SdkWorkerEntry>(proto, settings, SdkWorkerEntry.RunHarness(options));
         progress.TotalStages = job.Plan.Stages.Count;
         var reporter = Shows(direct.Progress) ? new ProgressReporter(progress, console, isLive: !Console.IsErrorRedirected) : null;
-        return Task.FromResult<PipelineResult>(new DirectPipelineResult($"{name}-{Guid.NewGuid():N}", job, reporter));
+        return Task.FromResult<PipelineResult>(new DirectPipelineResult($"{name}-{Guid.NewGuid():N}", job, reporter, pipeline.Graph.TemporaryFolders));
     }
 
     /// <summary>How many workers and bundles at a time the options ask for on a machine with so many cores.</summary>

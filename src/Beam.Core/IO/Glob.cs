@@ -32,7 +32,8 @@ internal static class Glob
         {
             // No folder, or any: what follows may match here and everywhere below. A last ** is all files.
             foreach (var path in isLast ? Files(folder, directory, "*") : Walk(folder, segments, index + 1)) yield return path;
-            foreach (var sub in Folders(folder, directory, "*"))
+            // A link to a folder above would never end; by their names links are followed, as shells do.
+            foreach (var sub in Folders(folder, directory, "*", followLinks: false))
             {
                 foreach (var path in Walk(sub, segments, index)) yield return path;
             }
@@ -55,10 +56,9 @@ internal static class Glob
     private static IEnumerable<string> Files(string prefix, string directory, string pattern) =>
         Directory.EnumerateFiles(directory).Select(p => Path.GetFileName(p)).Where(n => IsMatch(n, pattern)).Select(n => prefix + n);
 
-    private static IEnumerable<string> Folders(string prefix, string directory, string pattern) =>
+    private static IEnumerable<string> Folders(string prefix, string directory, string pattern, bool followLinks = true) =>
         new DirectoryInfo(directory).EnumerateDirectories()
-            // A link to a folder above would never end.
-            .Where(d => d.LinkTarget is null && IsMatch(d.Name, pattern)).Select(d => prefix + d.Name + "/");
+            .Where(d => (followLinks || d.LinkTarget is null) && IsMatch(d.Name, pattern)).Select(d => prefix + d.Name + "/");
 
     private static bool IsMatch(string name, string pattern) => name.StartsWith('.') == pattern.StartsWith('.') && MatchesName(name, pattern);
 

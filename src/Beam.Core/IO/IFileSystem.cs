@@ -30,7 +30,12 @@ public interface IFileSystem
     bool Exists(string path);
 
     /// <summary>Gives a file another name, all at once where the system can; a file that has the name is replaced.</summary>
+    /// <exception cref="FileNotFoundException">There is no file <paramref name="source"/>.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no folder of <paramref name="source"/> or <paramref name="destination"/>.</exception>
     void Move(string source, string destination);
+
+    /// <summary>Deletes a file, if it is there.</summary>
+    void Delete(string path);
 
     /// <summary>Deletes a folder and all that is in it, if it is there.</summary>
     void DeleteFolder(string path);

@@ -15,7 +15,14 @@ internal sealed class LocalFileSystem : IFileSystem
     {
         try
         {
-            return [.. Glob.Match(WithoutScheme(pattern)).Order(StringComparer.Ordinal).Select(path => new FileMetadata(path, new FileInfo(path).Length))];
+            // A file may go while others are looked for.
+            return
+            [
+                .. from path in Glob.Match(WithoutScheme(pattern)).Order(StringComparer.Ordinal)
+                   let file = new FileInfo(path)
+                   where file.Exists
+                   select new FileMetadata(path, file.Length),
+            ];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -41,10 +48,18 @@ internal sealed class LocalFileSystem : IFileSystem
 
     public void Move(string source, string destination) => File.Move(WithoutScheme(source), WithoutScheme(destination), overwrite: true);
 
+    public void Delete(string path) => File.Delete(WithoutScheme(path));
+
     public void DeleteFolder(string path)
     {
-        path = WithoutScheme(path);
-        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        try
+        {
+            Directory.Delete(WithoutScheme(path), recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // It was never made, or somebody else was first.
+        }
     }
 
     public (string Folder, string Name) Split(string path)

@@ -9,11 +9,11 @@ internal sealed class TemporaryFile : IDisposable
     private readonly Stream stream;
     private bool completed;
 
-    public TemporaryFile(WriteSpec spec, string folder)
+    public TemporaryFile(WriteSpec spec)
     {
-        var system = FileSystems.For(folder);
+        var system = FileSystems.For(spec.TemporaryFolder);
         this.spec = spec;
-        Path = system.Combine(folder, Guid.NewGuid().ToString("N"));
+        Path = system.Combine(spec.TemporaryFolder, Guid.NewGuid().ToString("N"));
         stream = Compressions.Write(system.Create(Path), spec.Compression);
         if (spec.Options.Header is { } header) Write(header, Text);
     }

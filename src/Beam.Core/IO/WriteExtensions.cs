@@ -7,12 +7,13 @@ namespace Beam;
 public static class WriteExtensions
 {
     /// <summary>
-    /// Writes lines of text to files <c>prefix-00000-of-00003suffix</c>, which appear, whole, when all of them have been written. Files of
-    /// these names are replaced; those of an earlier run with another number of shards stay.
+    /// Writes lines of text to files <c>prefix-00000-of-00003suffix</c>, which appear, whole, when all of them have been written. They take
+    /// the place of those of an earlier run with the same prefix, suffix and <see cref="WriteTextOptions.ShardNameTemplate"/>: files of these
+    /// names are replaced, and files whose names tell another number of shards are deleted, so that a pattern never matches the files of two runs.
     /// </summary>
     /// <remarks>
-    /// Until then they are in a hidden folder beside them, <c>.temp-beam-…</c>, which patterns do not match and which a run that fails or is
-    /// cancelled leaves behind.
+    /// Until then they are in a hidden folder beside them, <c>.temp-beam-…</c>, which patterns do not match and which is deleted when the job
+    /// ends; only a program that is killed leaves it behind.
     /// </remarks>
     /// <param name="input">The lines, without line ends; bounded.</param>
     /// <param name="prefix">The path that names begin with.</param>

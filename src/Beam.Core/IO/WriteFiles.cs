@@ -7,14 +7,16 @@ namespace Beam.IO;
 /// <param name="Suffix">What all names end with.</param>
 /// <param name="NumShards">How many files; 0 for as many as there are bundles.</param>
 /// <param name="Options">What is in them.</param>
-internal sealed record WriteSpec(string Prefix, string Suffix, int NumShards, WriteTextOptions Options)
+/// <param name="TemporaryFolder">Where files are until all have been written.</param>
+internal sealed record WriteSpec(string Prefix, string Suffix, int NumShards, WriteTextOptions Options, string TemporaryFolder)
 {
     public Compression Compression => Compressions.Of(Prefix + Suffix, Options.Compression);
 }
 
 /// <summary>
 /// Writes elements to files: every bundle, or every shard, to a temporary file of its own in a hidden folder beside the output; then, once,
-/// those whose bundles succeeded get their final names, and the folder is deleted. Nothing that fails or is repeated leaves a trace in the output.
+/// those whose bundles succeeded get their final names, and the folder is deleted, by the runner if the job fails or is cancelled. Nothing that
+/// fails or is repeated leaves a trace in the output.
 /// </summary>
 internal sealed class WriteFiles<T>(LineEncoder<T> encoder, string prefix, string suffix, int numShards, WriteTextOptions options, string name)
     : PTransform<PCollection<T>, PCollection<string>>
@@ -24,22 +26,23 @@ internal sealed class WriteFiles<T>(LineEncoder<T> encoder, string prefix, strin
     public override PCollection<string> Expand(PCollection<T> input)
     {
         var spec = Check(input);
-        var folder = input.Pipeline.Impulse()
-            .Apply(new ParDoTransform<byte[], string>(new TemporaryFolderFn(spec), StringUtf8Coder.Instance), "TemporaryFolder")
-            .AsSingleton();
+        input.Pipeline.Graph.TemporaryFolders.Add(spec.TemporaryFolder);
         var elements = input.Windowing.WindowFn is GlobalWindows ? input : input.WindowInto(GlobalWindows.Instance);
         var fileCoder = new KvCoder<int, string>(IntegerCoder<int, Varint64Format>.Instance, StringUtf8Coder.Instance);
         var written = numShards == 0
-            ? elements.Apply(new ParDoTransform<T, KV<int, string>>(new WriteBundleFn<T>(spec, encoder, folder), fileCoder), "WriteBundles")
+            ? elements.Apply(new ParDoTransform<T, KV<int, string>>(new WriteBundleFn<T>(spec, encoder), fileCoder), "WriteBundles")
             : elements
                 .Apply(
                     new ParDoTransform<T, KV<int, T>>(
                         new AssignShardFn<T>(numShards), new KvCoder<int, T>(IntegerCoder<int, Varint64Format>.Instance, input.Coder)),
                     "AssignShards")
                 .GroupByKey()
-                .Apply(new ParDoTransform<KV<int, IEnumerable<T>>, KV<int, string>>(new WriteShardFn<T>(spec, encoder, folder), fileCoder), "WriteShards");
-        return input.Pipeline.Impulse()
-            .Apply(new ParDoTransform<byte[], string>(new FinalizeFn(spec, folder, written.AsList()), StringUtf8Coder.Instance), "Finalize");
+                .Apply(new ParDoTransform<KV<int, IEnumerable<T>>, KV<int, string>>(new WriteShardFn<T>(spec, encoder), fileCoder), "WriteShards");
+        var names = input.Pipeline.Impulse()
+            .Apply(new ParDoTransform<byte[], string>(new FinalizeFn(spec, written.AsList()), StringUtf8Coder.Instance), "Finalize");
+        input.Pipeline.Impulse()
+            .Apply(new ParDoTransform<byte[], string>(new DeleteTemporaryFolderFn(spec.TemporaryFolder, names.AsIterable()), StringUtf8Coder.Instance), "DeleteTemporaryFolder");
+        return names;
     }
 
     private WriteSpec Check(PCollection<T> input)
@@ -53,22 +56,12 @@ internal sealed class WriteFiles<T>(LineEncoder<T> encoder, string prefix, strin
         }
 
         var system = FileSystems.For(prefix);
-        var spec = new WriteSpec(system.Resolve(prefix), suffix, numShards, options);
+        var resolved = system.Resolve(prefix);
+        var (folder, _) = system.Split(resolved);
+        var spec = new WriteSpec(resolved, suffix, numShards, options, system.Combine(folder, $".temp-beam-{Guid.NewGuid():N}"));
         _ = spec.Compression;
-        if (system is LocalFileSystem) system.CheckWritable(system.Split(spec.Prefix).Folder);
+        if (system is LocalFileSystem) system.CheckWritable(folder);
         return spec;
-    }
-}
-
-/// <summary>Names the folder of this run's temporary files.</summary>
-internal sealed class TemporaryFolderFn(WriteSpec spec) : DoFn<byte[], string>
-{
-    protected internal override bool ObservesWindow => false;
-
-    public override void ProcessElement(byte[] element, ProcessContext<string> context)
-    {
-        var system = FileSystems.For(spec.Prefix);
-        context.Output(system.Combine(system.Split(spec.Prefix).Folder, $".temp-beam-{Guid.NewGuid():N}"));
     }
 }
 
@@ -90,7 +83,7 @@ internal sealed class AssignShardFn<T>(int numShards) : DoFn<T, KV<int, T>>
 }
 
 /// <summary>Writes the elements of each bundle to a file.</summary>
-internal sealed class WriteBundleFn<T>(WriteSpec spec, LineEncoder<T> encoder, PCollectionView<string> folder) : DoFn<T, KV<int, string>>
+internal sealed class WriteBundleFn<T>(WriteSpec spec, LineEncoder<T> encoder) : DoFn<T, KV<int, string>>
 {
     [Transient]
     private TemporaryFile? file;
@@ -104,7 +97,7 @@ internal sealed class WriteBundleFn<T>(WriteSpec spec, LineEncoder<T> encoder, P
 
     public override void ProcessElement(T element, ProcessContext<KV<int, string>> context)
     {
-        file ??= new TemporaryFile(spec, context.SideInput(folder));
+        file ??= new TemporaryFile(spec);
         file.Write(element, encoder);
     }
 
@@ -120,11 +113,11 @@ internal sealed class WriteBundleFn<T>(WriteSpec spec, LineEncoder<T> encoder, P
 }
 
 /// <summary>Writes the elements of each shard to a file.</summary>
-internal sealed class WriteShardFn<T>(WriteSpec spec, LineEncoder<T> encoder, PCollectionView<string> folder) : DoFn<KV<int, IEnumerable<T>>, KV<int, string>>
+internal sealed class WriteShardFn<T>(WriteSpec spec, LineEncoder<T> encoder) : DoFn<KV<int, IEnumerable<T>>, KV<int, string>>
 {
     public override void ProcessElement(KV<int, IEnumerable<T>> element, ProcessContext<KV<int, string>> context)
     {
-        using var file = new TemporaryFile(spec, context.SideInput(folder));
+        using var file = new TemporaryFile(spec);
         foreach (var value in element.Value) file.Write(value, encoder);
         file.Complete();
         context.Output(KV.Of(element.Key, file.Path));

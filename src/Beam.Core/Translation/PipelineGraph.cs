@@ -20,6 +20,7 @@ internal sealed class PipelineGraph
     private readonly List<string> roots = [];
     private readonly Stack<TransformNode> open = new();
     private readonly CoderTranslator coders;
+    private int defaults;
 
     public PipelineGraph(Pipeline pipeline)
     {
@@ -29,6 +30,12 @@ internal sealed class PipelineGraph
     }
 
     public Pipeline Pipeline => pipeline;
+
+    /// <summary>What the runner deletes when a job does not end well.</summary>
+    public IO.TemporaryFolders TemporaryFolders { get; } = new();
+
+    /// <summary>What tells views with defaults apart: their number in the order in which the program makes them.</summary>
+    public int NextDefault() => ++defaults;
 
     /// <summary>Opens a transform; those that are applied until it is disposed are its parts.</summary>
     public TransformNode Begin(string name, IPValue input)

@@ -122,8 +122,30 @@ public sealed class TextReadingTests
             Assert.That(Match("nothing/*"), Is.Empty);
         });
 
-        IEnumerable<string> Match(string pattern) =>
-            LocalFileSystem.Instance.Match(Path.Combine(folder, pattern)).Select(f => Path.GetRelativePath(folder, f.Path).Replace('\\', '/'));
+    }
+
+    [Test]
+    public void Patterns_follow_linked_folders_by_name_and_not_for_ever()
+    {
+        Write("data/part/a.txt", "");
+        try
+        {
+            Directory.CreateSymbolicLink(Path.Combine(folder, "data", "linked"), Path.Combine(folder, "data", "part"));
+            Directory.CreateSymbolicLink(Path.Combine(folder, "data", "part", "up"), folder);
+        }
+        catch (Exception e) when (OperatingSystem.IsWindows() && e is IOException or UnauthorizedAccessException)
+        {
+            Assert.Ignore("This account may not create symbolic links.");
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(Match("data/*/a.txt"), Is.EqualTo(new[] { "data/linked/a.txt", "data/part/a.txt" }));
+            Assert.That(Match("da*/linked/a.txt"), Is.EqualTo(new[] { "data/linked/a.txt" }));
+            Assert.That(Match("data/linked/*.txt"), Is.EqualTo(new[] { "data/linked/a.txt" }));
+            Assert.That(Match("**/linked/*.txt"), Is.EqualTo(new[] { "data/linked/a.txt" }));
+            Assert.That(Match("**/a.txt"), Is.EqualTo(new[] { "data/part/a.txt" }));
+        });
     }
 
     [Test]
@@ -160,6 +182,9 @@ public sealed class TextReadingTests
                 Throws.InstanceOf<InvalidDataException>().With.Message.Contains("people.jsonl").And.Message.Contains("byte 17"), bad);
         }
     }
+
+    private IEnumerable<string> Match(string pattern) =>
+        LocalFileSystem.Instance.Match(Path.Combine(folder, pattern)).Select(f => Path.GetRelativePath(folder, f.Path).Replace('\\', '/'));
 
     private string Write(string name, string text)
     {

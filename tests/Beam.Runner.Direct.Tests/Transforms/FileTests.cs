@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json;
 using Beam.IO;
+using Beam.Runner.Direct.Tests.EndToEnd;
 using Beam.Testing;
 
 namespace Beam.Runner.Direct.Tests.Transforms;
@@ -72,6 +73,71 @@ public sealed class FileTests
         foreach (var word in new[] { "old", "new" })
             await RunAsync(pipeline => pipeline.Create(word).WriteText(In("out"), ".txt", numShards: 1, new WriteTextOptions { ShardNameTemplate = "" }));
         Assert.That(File.ReadAllText(In("out.txt")), Is.EqualTo("new\n"));
+    }
+
+    [Test]
+    public async Task A_second_run_with_another_number_of_shards_leaves_none_of_the_first()
+    {
+        Directory.CreateDirectory(In("out"));
+        string[] others = ["n-00000-of-00004.csv", "n-1-of-4.txt", "n-0000x-of-00004.txt", "m-00000-of-00004.txt", "n.txt"];
+        foreach (var other in others) File.WriteAllText(In($"out/{other}"), "");
+        foreach (var shards in new[] { 4, 2 })
+            await RunAsync(pipeline => pipeline.Create(Enumerable.Range(0, 10).Select(i => $"{i}")).WriteText(In("out/n"), ".txt", numShards: shards));
+        Assert.That(Outputs("out").Select(Path.GetFileName), Is.EquivalentTo(others.Concat(["n-00000-of-00002.txt", "n-00001-of-00002.txt"])));
+        Assert.That(Outputs("out").SelectMany(File.ReadAllLines), Is.EquivalentTo(Enumerable.Range(0, 10).Select(i => $"{i}")));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_write_that_is_repeated_after_its_files_have_their_names_gives_the_same_files(bool inProcesses)
+    {
+        var (marker, output) = (In("failed"), In("out/n"));
+        await RunAsync(
+            pipeline =>
+            {
+                // What follows the last step of the write, in its bundle, fails the first time: that step is repeated.
+                pipeline.Create("a", "b", "c").WriteText(output, ".txt", numShards: 2).Map(name =>
+                {
+                    if (File.Exists(marker)) return name;
+                    File.WriteAllText(marker, "");
+                    throw new InvalidOperationException("not yet");
+                });
+            },
+            inProcesses ? MultiProcessing : []);
+        Assert.That(Outputs("out").SelectMany(File.ReadAllLines), Is.EquivalentTo(new[] { "a", "b", "c" }));
+        Assert.That(Directory.EnumerateFileSystemEntries(In("out")), Has.Exactly(2).Items, "nothing temporary is left");
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_pipeline_that_fails_leaves_nothing_temporary(bool inProcesses)
+    {
+        await Assert.ThatAsync(
+            () => RunAsync(
+                pipeline =>
+                {
+                    pipeline.GenerateSequence(0, 100).Map(n => $"{n}").WriteText(In("out/n"), ".txt", numShards: 3);
+                    pipeline.GenerateSequence(0, 100).Map(n => $"{100 / (n - 50)}").WriteText(In("out/m"), ".txt");
+                },
+                inProcesses ? MultiProcessing : []),
+            Throws.InstanceOf<PipelineException>());
+        Assert.That(Directory.EnumerateDirectories(In("out")), Is.Empty);
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_pipeline_that_is_cancelled_leaves_nothing_temporary(bool inProcesses)
+    {
+        var pipeline = TestPipeline.Create(inProcesses ? MultiProcessing : ["--direct_num_workers=2"]);
+        pipeline.GenerateSequence(0, 100).Reshuffle().MapAsync(async (n, token) =>
+        {
+            if (n == 0) await Task.Delay(Timeout.Infinite, token);
+            return $"{n}";
+        }).WriteText(In("out/n"), ".txt");
+        await using var result = await pipeline.StartAsync();
+        await Wait.UntilAsync(() => Directory.EnumerateDirectories(In("out")).Any());
+        await result.CancelAsync();
+        Assert.That(Directory.EnumerateDirectories(In("out")), Is.Empty);
     }
 
     [Test]
