@@ -19,7 +19,7 @@ public sealed class PCollectionView<T> : PCollectionView
 public abstract class PCollectionView
 {
     private protected PCollectionView(PCollection collection, ViewFn viewFn) =>
-        (Collection, ViewFn, Tag) = (collection, viewFn, $"{viewFn.Kind.ToString().ToLowerInvariant()}:{collection.Id}");
+        (Collection, ViewFn, Tag) = (collection, viewFn, TagOf(collection, viewFn));
 
     /// <summary>The form that arrives on a worker, where the tag leads to everything else.</summary>
     private protected PCollectionView(string tag) => Tag = tag;
@@ -32,4 +32,11 @@ public abstract class PCollectionView
 
     /// <summary>How the collection becomes a value; null on a worker, which reads it from the transform's payload.</summary>
     internal ViewFn? ViewFn { get; }
+
+    // Views of one form of one collection are one side input, unless they have defaults, which may differ.
+    private static string TagOf(PCollection collection, ViewFn viewFn)
+    {
+        var tag = $"{viewFn.Kind.ToString().ToLowerInvariant()}:{collection.Id}";
+        return viewFn.HasDefault ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{tag}:{collection.Pipeline.Graph.NextDefault()}") : tag;
+    }
 }

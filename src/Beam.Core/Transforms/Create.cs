@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Beam.Coders;
 using Beam.Coders.Standard;
 
@@ -8,10 +9,25 @@ public static class CreateExtensions
 {
     /// <summary>A collection of these values.</summary>
     /// <param name="pipeline">The pipeline.</param>
-    /// <param name="values">The values; none gives an empty collection.</param>
+    /// <param name="values">
+    /// The values; none gives an empty collection. For one value that is itself a sequence name the type, <c>Create&lt;int[]&gt;([1, 2])</c>:
+    /// otherwise its elements are the values.
+    /// </param>
     public static PCollection<T> Create<T>(this Pipeline pipeline, params T[] values) => pipeline.Apply(new Create<T>(values));
 
-    /// <summary>A collection of these values.</summary>
+    /// <summary>A collection of the elements of a sequence.</summary>
+    /// <param name="pipeline">The pipeline.</param>
+    /// <param name="values">The values, read once, now.</param>
+    [OverloadResolutionPriority(1)] // A list is a sequence of values before it is a value.
+    public static PCollection<T> Create<T>(this Pipeline pipeline, IEnumerable<T> values) => pipeline.Apply(new Create<T>([.. values]));
+
+    /// <summary>A collection of one text.</summary>
+    /// <param name="pipeline">The pipeline.</param>
+    /// <param name="value">The only element.</param>
+    [OverloadResolutionPriority(2)] // A text is a value before it is a sequence of characters.
+    public static PCollection<string> Create(this Pipeline pipeline, string value) => pipeline.Apply(new Create<string>([value]));
+
+    /// <summary>A collection of the elements of a sequence.</summary>
     /// <param name="pipeline">The pipeline.</param>
     /// <param name="values">The values, read once, now.</param>
     /// <param name="coder">How they are encoded; inferred from the type if null.</param>

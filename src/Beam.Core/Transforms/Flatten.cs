@@ -28,17 +28,32 @@ internal sealed class Flatten<T> : PTransform<PCollectionList<T>, PCollection<T>
     {
         var first = input[0];
         var bounded = true;
+        var lateness = first.Windowing.AllowedLateness;
         foreach (var (_, collection) in input.Collections)
         {
             bounded &= collection.IsBounded;
-            if (collection.Windowing.WindowFn != first.Windowing.WindowFn)
+            // The longest: no input's late elements are lost for another's haste.
+            if (collection.Windowing.AllowedLateness > lateness) lateness = collection.Windowing.AllowedLateness;
+            if (Difference(first.Windowing, collection.Windowing) is var (one, other))
             {
                 throw new PipelineConstructionException(
-                    $"Flatten of '{first.Id}' in {first.Windowing.WindowFn} and '{collection.Id}' in {collection.Windowing.WindowFn}: " +
-                    "put both into the same windows first.");
+                    $"Flatten of '{first.Id}' {one} and '{collection.Id}' {other}: put both into the same windows first (WindowInto).");
             }
         }
 
-        return input.Pipeline.Graph.Current.AddOutput("out", first.Windowing, bounded, first.Coder);
+        return input.Pipeline.Graph.Current.AddOutput("out", first.Windowing with { AllowedLateness = lateness }, bounded, first.Coder);
+    }
+
+    /// <summary>In what groupings after this one would treat elements of two collections differently; null if they would not.</summary>
+    private static (string First, string Other)? Difference(WindowingStrategy first, WindowingStrategy other)
+    {
+        if (first.WindowFn != other.WindowFn) return ($"in {first.WindowFn}", $"in {other.WindowFn}");
+        if (first.IsAlreadyMerged != other.IsAlreadyMerged) return (Merges(first), Merges(other));
+        if (first.TimestampCombiner != other.TimestampCombiner)
+            return ($"with the timestamp combiner {first.TimestampCombiner}", $"with {other.TimestampCombiner}");
+        return null;
+
+        static string Merges(WindowingStrategy strategy) =>
+            strategy.IsAlreadyMerged ? "in windows that a grouping has merged" : "in windows that have not merged yet";
     }
 }

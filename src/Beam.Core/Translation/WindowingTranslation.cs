@@ -29,24 +29,34 @@ internal static class WindowingTranslation
     };
 
     /// <summary>The window function of a spec; null for one that this SDK does not know.</summary>
+    /// <exception cref="InvalidDataException">The payload is none, or its windows make no sense.</exception>
     public static WindowFn? WindowFnFromProto(FunctionSpec spec)
     {
-        switch (spec.Urn)
+        try
         {
-            case "beam:window_fn:global_windows:v1":
-                return GlobalWindows.Instance;
-            case "beam:window_fn:fixed_windows:v1":
-                var @fixed = FixedWindowsPayload.Parser.ParseFrom(spec.Payload);
-                return new FixedWindows(@fixed.Size.ToTimeSpan(), FromEpoch(@fixed.Offset));
-            case "beam:window_fn:sliding_windows:v1":
-                var sliding = SlidingWindowsPayload.Parser.ParseFrom(spec.Payload);
-                return new SlidingWindows(sliding.Size.ToTimeSpan(), sliding.Period.ToTimeSpan(), FromEpoch(sliding.Offset));
-            case "beam:window_fn:session_windows:v1":
-                return new Sessions(SessionWindowsPayload.Parser.ParseFrom(spec.Payload).GapSize.ToTimeSpan());
-            default:
-                return null;
+            switch (spec.Urn)
+            {
+                case "beam:window_fn:global_windows:v1":
+                    return GlobalWindows.Instance;
+                case "beam:window_fn:fixed_windows:v1":
+                    var @fixed = FixedWindowsPayload.Parser.ParseFrom(spec.Payload);
+                    return new FixedWindows(Length(@fixed.Size), FromEpoch(@fixed.Offset));
+                case "beam:window_fn:sliding_windows:v1":
+                    var sliding = SlidingWindowsPayload.Parser.ParseFrom(spec.Payload);
+                    return new SlidingWindows(Length(sliding.Size), Length(sliding.Period), FromEpoch(sliding.Offset));
+                case "beam:window_fn:session_windows:v1":
+                    return new Sessions(Length(SessionWindowsPayload.Parser.ParseFrom(spec.Payload).GapSize));
+                default:
+                    return null;
+            }
+        }
+        catch (Exception e) when (e is ArgumentException or OverflowException or InvalidOperationException or InvalidProtocolBufferException)
+        {
+            throw new InvalidDataException($"The payload of {spec.Urn} makes no windows: {e.Message}", e);
         }
     }
+
+    private static TimeSpan Length(Google.Protobuf.WellKnownTypes.Duration? length) => length?.ToTimeSpan() ?? TimeSpan.Zero;
 
     private static TimeSpan FromEpoch(Google.Protobuf.WellKnownTypes.Timestamp? offset) =>
         offset is null ? TimeSpan.Zero : TimeSpan.FromSeconds(offset.Seconds) + TimeSpan.FromTicks(offset.Nanos / 100);

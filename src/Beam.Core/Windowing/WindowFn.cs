@@ -24,9 +24,16 @@ public abstract record WindowFn
 
     internal abstract FunctionSpec ToProto();
 
-    private protected static void RequirePositive(TimeSpan value, string what)
-    {
-        if (value <= TimeSpan.Zero || value.Ticks % TimeSpan.TicksPerMillisecond != 0)
-            throw new ArgumentException($"The {what} of windows is {value}; give a positive number of whole milliseconds.", what);
-    }
+    private protected static TimeSpan RequirePositive(TimeSpan value, string what) =>
+        value > TimeSpan.Zero && IsWhole(value)
+            ? value
+            : throw new ArgumentException($"The {what.ToLowerInvariant()} of windows is {value}; give a positive number of whole milliseconds.", what);
+
+    private protected static TimeSpan RequireOffset(TimeSpan value, TimeSpan below) =>
+        value >= TimeSpan.Zero && value < below && IsWhole(value)
+            ? value
+            : throw new ArgumentException(
+                $"The offset of windows is {value}; give whole milliseconds, at least zero and less than the time from one window to the next.", "Offset");
+
+    private static bool IsWhole(TimeSpan value) => value.Ticks % TimeSpan.TicksPerMillisecond == 0;
 }

@@ -28,12 +28,17 @@ public sealed record GlobalWindows : WindowFn
 /// <param name="Offset">Where they begin relative to 1970-01-01T00:00:00Z; at least zero and less than <paramref name="Size"/>.</param>
 public sealed record FixedWindows(TimeSpan Size, TimeSpan Offset = default) : WindowFn
 {
-    /// <summary>Windows of a length, the first of which begins at the epoch.</summary>
-    public static FixedWindows Of(TimeSpan size)
-    {
-        RequirePositive(size, nameof(size));
-        return new(size);
-    }
+    /// <summary>Their length, in whole milliseconds.</summary>
+    /// <exception cref="ArgumentException">It is not positive, or not of whole milliseconds.</exception>
+    public TimeSpan Size { get; init => field = RequirePositive(value, nameof(Size)); } = RequirePositive(Size, nameof(Size));
+
+    /// <summary>Where they begin relative to 1970-01-01T00:00:00Z, in whole milliseconds.</summary>
+    /// <exception cref="ArgumentException">It is negative, not less than the size, or not of whole milliseconds.</exception>
+    public TimeSpan Offset { get; init => field = RequireOffset(value, TimeSpan.MaxValue); } = RequireOffset(Offset, Size);
+
+    /// <summary>Windows of a length, which begin at the epoch, or as far from it as <paramref name="offset"/> says.</summary>
+    /// <exception cref="ArgumentException">The size is not positive, the offset not less than it, or one is not of whole milliseconds.</exception>
+    public static FixedWindows Of(TimeSpan size, TimeSpan offset = default) => new(size, offset);
 
     /// <inheritdoc/>
     public override IReadOnlyList<BoundedWindow> Assign(Timestamp timestamp) => [Window(timestamp)];
@@ -60,16 +65,24 @@ public sealed record FixedWindows(TimeSpan Size, TimeSpan Offset = default) : Wi
 /// <summary>Windows of one length that begin at regular intervals, and overlap where these are shorter.</summary>
 /// <param name="Size">Their length, in whole milliseconds.</param>
 /// <param name="Period">The time between one beginning and the next.</param>
-/// <param name="Offset">Where they begin relative to 1970-01-01T00:00:00Z.</param>
+/// <param name="Offset">Where they begin relative to 1970-01-01T00:00:00Z; at least zero and less than <paramref name="Period"/>.</param>
 public sealed record SlidingWindows(TimeSpan Size, TimeSpan Period, TimeSpan Offset = default) : WindowFn
 {
-    /// <summary>Windows of a length, one beginning every <paramref name="period"/>.</summary>
-    public static SlidingWindows Of(TimeSpan size, TimeSpan period)
-    {
-        RequirePositive(size, nameof(size));
-        RequirePositive(period, nameof(period));
-        return new(size, period);
-    }
+    /// <summary>Their length, in whole milliseconds.</summary>
+    /// <exception cref="ArgumentException">It is not positive, or not of whole milliseconds.</exception>
+    public TimeSpan Size { get; init => field = RequirePositive(value, nameof(Size)); } = RequirePositive(Size, nameof(Size));
+
+    /// <summary>The time between one beginning and the next, in whole milliseconds.</summary>
+    /// <exception cref="ArgumentException">It is not positive, or not of whole milliseconds.</exception>
+    public TimeSpan Period { get; init => field = RequirePositive(value, nameof(Period)); } = RequirePositive(Period, nameof(Period));
+
+    /// <summary>Where they begin relative to 1970-01-01T00:00:00Z, in whole milliseconds.</summary>
+    /// <exception cref="ArgumentException">It is negative, not less than the period, or not of whole milliseconds.</exception>
+    public TimeSpan Offset { get; init => field = RequireOffset(value, TimeSpan.MaxValue); } = RequireOffset(Offset, Period);
+
+    /// <summary>Windows of a length, one beginning every <paramref name="period"/>, counted from the epoch and the <paramref name="offset"/>.</summary>
+    /// <exception cref="ArgumentException">A length is not positive, the offset not less than the period, or one is not of whole milliseconds.</exception>
+    public static SlidingWindows Of(TimeSpan size, TimeSpan period, TimeSpan offset = default) => new(size, period, offset);
 
     /// <inheritdoc/>
     public override bool AssignsToOneWindow => false;
@@ -113,12 +126,13 @@ public sealed record SlidingWindows(TimeSpan Size, TimeSpan Period, TimeSpan Off
 /// <param name="Gap">How long nothing must happen for a session to end.</param>
 public sealed record Sessions(TimeSpan Gap) : WindowFn
 {
+    /// <summary>How long nothing must happen for a session to end, in whole milliseconds.</summary>
+    /// <exception cref="ArgumentException">It is not positive, or not of whole milliseconds.</exception>
+    public TimeSpan Gap { get; init => field = RequirePositive(value, nameof(Gap)); } = RequirePositive(Gap, nameof(Gap));
+
     /// <summary>Sessions that end when nothing happened for <paramref name="gap"/>.</summary>
-    public static Sessions WithGap(TimeSpan gap)
-    {
-        RequirePositive(gap, nameof(gap));
-        return new(gap);
-    }
+    /// <exception cref="ArgumentException">The gap is not positive, or not of whole milliseconds.</exception>
+    public static Sessions WithGap(TimeSpan gap) => new(gap);
 
     /// <inheritdoc/>
     public override bool IsMerging => true;

@@ -139,6 +139,75 @@ public sealed class GraphTests
     }
 
     [Test]
+    public void Flattening_sessions_that_merged_and_sessions_that_did_not_is_refused_with_the_remedy()
+    {
+        var merged = pipeline.Create(KV.Of("a", 1)).WindowInto(Sessions.WithGap(TimeSpan.FromSeconds(1))).SumPerKey();
+        var fresh = pipeline.Create(KV.Of("a", 2)).WindowInto(Sessions.WithGap(TimeSpan.FromSeconds(1)));
+        var error = Assert.Throws<PipelineConstructionException>(() => fresh.Flatten(merged));
+        Assert.That(error!.Message, Does.Contain(merged.Id).And.Contains(fresh.Id).And.Contains("merged").And.Contains("WindowInto"));
+        Assert.Throws<PipelineConstructionException>(() => merged.CoGroupByKey(fresh));
+        Assert.DoesNotThrow(() => merged.WindowInto(Sessions.WithGap(TimeSpan.FromSeconds(1))).Flatten(fresh));
+    }
+
+    [Test]
+    public void Flattening_groups_with_different_event_times_is_refused()
+    {
+        var early = pipeline.Create(1).WindowInto(FixedWindows.Of(TimeSpan.FromSeconds(1)), TimestampCombiner.Earliest);
+        var late = pipeline.Create(2).WindowInto(FixedWindows.Of(TimeSpan.FromSeconds(1)), TimestampCombiner.Latest);
+        Assert.That(Assert.Throws<PipelineConstructionException>(() => early.Flatten(late))!.Message, Does.Contain("Earliest").And.Contains("Latest").And.Contains("WindowInto"));
+    }
+
+    [Test]
+    public void The_longest_lateness_holds_for_what_is_flattened()
+    {
+        var one = pipeline.Create(1).WindowInto(FixedWindows.Of(TimeSpan.FromSeconds(1)));
+        var patient = pipeline.Create(2).WindowInto(FixedWindows.Of(TimeSpan.FromSeconds(1)), allowedLateness: TimeSpan.FromSeconds(5));
+        Assert.That(one.Flatten(patient).Windowing.AllowedLateness, Is.EqualTo(TimeSpan.FromSeconds(5)));
+    }
+
+    [Test]
+    public void What_is_created_from_a_sequence_is_its_elements_whatever_its_static_type()
+    {
+        var list = new List<string> { "a", "b" };
+        Assert.Multiple(() =>
+        {
+            Assert.That(pipeline.Create(list), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create((IReadOnlyList<string>)list), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create((IEnumerable<string>)list), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create(list.Select(s => s)), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create(list.ToArray()), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create(["a", "b"]), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create(new HashSet<int> { 1 }), Is.InstanceOf<PCollection<int>>());
+            Assert.That(pipeline.Create(new Dictionary<string, int> { ["a"] = 1 }.Select(p => KV.Of(p.Key, p.Value))), Is.InstanceOf<PCollection<KV<string, int>>>());
+            Assert.That(pipeline.Create(list, name: "Named"), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create(list, pipeline.Coders.Get<string>()), Is.InstanceOf<PCollection<string>>());
+        });
+    }
+
+    [Test]
+    public void What_is_created_from_values_is_these_values()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(pipeline.Create("word"), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create("two", "words"), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create<string>(), Is.InstanceOf<PCollection<string>>());
+            Assert.That(pipeline.Create(1, 2), Is.InstanceOf<PCollection<int>>());
+            Assert.That(pipeline.Create<List<int>>([1, 2]), Is.InstanceOf<PCollection<List<int>>>());
+            Assert.That(pipeline.Create(new List<int> { 1 }, new List<int> { 2 }), Is.InstanceOf<PCollection<List<int>>>());
+        });
+    }
+
+    [Test]
+    public void Views_of_one_collection_with_different_defaults_are_different_side_inputs()
+    {
+        var numbers = pipeline.Create<int>();
+        var (one, two) = (numbers.AsSingleton(1), numbers.AsSingleton(2));
+        pipeline.Create(0).Map((x, context) => context.SideInput(one) + context.SideInput(two), "Both");
+        Assert.That(ParDoPayload.Parser.ParseFrom(pipeline.ToProto().Components.Transforms["Both"].Spec.Payload).SideInputs, Has.Count.EqualTo(2));
+    }
+
+    [Test]
     public void A_global_combine_has_no_defaults_in_other_windows()
     {
         var windowed = pipeline.Create(1L).WindowInto(FixedWindows.Of(TimeSpan.FromSeconds(1)));

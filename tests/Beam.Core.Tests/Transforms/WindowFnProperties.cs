@@ -1,3 +1,6 @@
+using Beam.Model.Pipeline;
+using Beam.Translation;
+using Google.Protobuf;
 using NUnit.Framework;
 using PropertyAttribute = FsCheck.NUnit.PropertyAttribute;
 
@@ -51,6 +54,58 @@ public sealed class WindowFnProperties
     {
         var fn = SlidingWindows.Of(TimeSpan.FromMilliseconds(size + 1 + period), TimeSpan.FromMilliseconds(period + 1));
         foreach (var window in fn.Assign(Timestamp.FromMilliseconds(milliseconds))) Assert.That(fn.SideInputWindow(window), Is.EqualTo(window));
+    }
+
+    [TestCase(0)]
+    [TestCase(-1)]
+    [TestCase(0.5)]
+    public void Windows_of_lengths_that_make_no_sense_are_refused(double milliseconds)
+    {
+        var (wrong, second) = (TimeSpan.FromMilliseconds(milliseconds), TimeSpan.FromSeconds(1));
+        Assert.Multiple(() =>
+        {
+            Assert.Throws<ArgumentException>(() => _ = new FixedWindows(wrong));
+            Assert.Throws<ArgumentException>(() => _ = FixedWindows.Of(second) with { Size = wrong });
+            Assert.Throws<ArgumentException>(() => _ = new SlidingWindows(wrong, second));
+            Assert.Throws<ArgumentException>(() => _ = new SlidingWindows(second, wrong));
+            Assert.Throws<ArgumentException>(() => _ = SlidingWindows.Of(second, second) with { Period = wrong });
+            Assert.Throws<ArgumentException>(() => _ = new Sessions(wrong));
+            Assert.Throws<ArgumentException>(() => _ = Sessions.WithGap(second) with { Gap = wrong });
+        });
+    }
+
+    [TestCase(-1)]
+    [TestCase(0.5)]
+    [TestCase(1000)]
+    public void Offsets_that_make_no_sense_are_refused(double milliseconds)
+    {
+        var (wrong, second) = (TimeSpan.FromMilliseconds(milliseconds), TimeSpan.FromSeconds(1));
+        Assert.Throws<ArgumentException>(() => _ = new FixedWindows(second, wrong));
+        Assert.Throws<ArgumentException>(() => _ = new SlidingWindows(2 * second, second, wrong));
+    }
+
+    [Test]
+    public void Windows_of_another_sdk_that_make_no_sense_are_refused_by_their_urn()
+    {
+        var zero = new Google.Protobuf.WellKnownTypes.Duration();
+        var second = new Google.Protobuf.WellKnownTypes.Duration { Seconds = 1 };
+        var endless = new Google.Protobuf.WellKnownTypes.Duration { Seconds = long.MaxValue };
+        Assert.Multiple(() =>
+        {
+            Refuses("fixed_windows", new FixedWindowsPayload { Size = zero });
+            Refuses("fixed_windows", new FixedWindowsPayload());
+            Refuses("fixed_windows", new FixedWindowsPayload { Size = endless });
+            Refuses("fixed_windows", new FixedWindowsPayload { Size = second, Offset = new() { Seconds = long.MaxValue } });
+            Refuses("sliding_windows", new SlidingWindowsPayload { Size = second, Period = zero });
+            Refuses("sliding_windows", new SlidingWindowsPayload { Size = second });
+            Refuses("session_windows", new SessionWindowsPayload { GapSize = zero });
+        });
+
+        static void Refuses(string name, IMessage payload)
+        {
+            var spec = new FunctionSpec { Urn = $"beam:window_fn:{name}:v1", Payload = payload.ToByteString() };
+            Assert.That(() => WindowingTranslation.WindowFnFromProto(spec), Throws.TypeOf<InvalidDataException>().With.Message.Contains(spec.Urn));
+        }
     }
 
     [Test]

@@ -224,8 +224,27 @@ public sealed class TransformTests
     {
         var error = await Assert.ThrowsAsync<PipelineException>(() => RunAsync(pipeline =>
             pipeline.Create("1", "x", "y").Map(int.Parse, new ExceptionHandling(Threshold: 0.5))));
-        Assert.That(error!.ToString(), Does.Contain("2 of 3 outputs"));
+        Assert.That(error!.ToString(), Does.Contain("2 of 3 elements"));
     }
+
+    [Test]
+    public async Task The_part_of_failures_is_one_of_the_elements_that_went_in()
+    {
+        // One element gives a thousand, the other none and fails: half of the input.
+        var error = await Assert.ThrowsAsync<PipelineException>(() => RunAsync(pipeline =>
+            pipeline.Create("1000", "x").FlatMap(text => Enumerable.Range(0, int.Parse(text)), new ExceptionHandling(Threshold: 0.1))));
+        Assert.That(error!.ToString(), Does.Contain("1 of 2 elements"));
+        // And those that give nothing did not fail.
+        await RunAsync(pipeline => pipeline.Create("0", "0", "0", "x").FlatMap(text => Enumerable.Range(0, int.Parse(text)), new ExceptionHandling(Threshold: 0.3)));
+    }
+
+    [Test]
+    public Task Views_of_one_collection_have_their_own_defaults() => RunAsync(pipeline =>
+    {
+        var none = pipeline.Create<int>();
+        var (one, two) = (none.AsSingleton(1), none.AsSingleton(2));
+        PAssert.That(pipeline.Create(10).Map((n, context) => n + context.SideInput(one) + (100 * context.SideInput(two)))).ContainsInAnyOrder(211);
+    });
 
     [Test]
     public async Task An_exception_of_another_kind_fails_the_pipeline() =>

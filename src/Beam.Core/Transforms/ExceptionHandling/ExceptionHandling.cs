@@ -4,7 +4,7 @@ namespace Beam;
 /// Dead letters instead of a failed pipeline: elements for which a function throws go, with the exception, to a collection of their own.
 /// </summary>
 /// <param name="Threshold">
-/// The largest part of elements that may fail, from 0 to 1; more than that fails the pipeline. Default 1: all may. Needs a bounded input if
+/// The largest part of the input's elements that may fail, from 0 to 1; more than that fails the pipeline. Default 1: all may. Needs a bounded input if
 /// it is less.
 /// </param>
 /// <param name="Handles">

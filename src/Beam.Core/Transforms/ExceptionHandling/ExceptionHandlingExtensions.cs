@@ -42,7 +42,7 @@ internal sealed class ExceptionHandlingTransform<TInput, TOutput>(object fn, Fun
     {
         var bad = new OutputTag<FailedElement<TInput>>("bad");
         var result = input.Apply(new Guarded<TInput, TOutput>(guard(bad)));
-        ExceptionThreshold.Check(result, handling);
+        ExceptionThreshold.Check(input, result, handling);
         return result;
     }
 }
