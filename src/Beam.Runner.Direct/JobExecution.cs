@@ -5,6 +5,7 @@ using Beam.Processes;
 using Beam.Rpc;
 using Beam.Runner.Direct.Engine;
 using Beam.Runner.Direct.Metrics;
+using Beam.Runner.Direct.Progress;
 using Beam.Runner.Direct.Translation;
 using Beam.Runner.Direct.Workers;
 using Beam.Translation;
@@ -84,7 +85,7 @@ internal sealed class JobExecution
     {
         using var folder = JobFolder.Create(_settings.TempRoot);
         var log = new WorkerLog(_settings.Log, _settings.LogLevel);
-        var observer = new JobObservers([UserMetrics, .. _settings.Observers]);
+        var observer = new JobObservers([UserMetrics, new RetryLog(log, _settings.Scheduler), .. _settings.Observers]);
         var isMultiProcessing = _settings.Mode == DirectRunningMode.MultiProcessing;
         var listen = isMultiProcessing ? Listen(folder) : InMemoryEndpoint;
 

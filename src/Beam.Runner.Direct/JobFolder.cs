@@ -11,6 +11,10 @@ internal sealed class JobFolder : IDisposable
     private const string Prefix = "beam-job-";
     private const string LockSuffix = ".lock";
 
+    private const int MaxLockAttempts = 8;
+
+    private static readonly TimeSpan SweepAge = TimeSpan.FromMinutes(1);
+
     private readonly FileStream _lock;
 
     private JobFolder(string path, FileStream fileLock) => (Path, _lock) = (path, fileLock);
@@ -25,8 +29,7 @@ internal sealed class JobFolder : IDisposable
         try
         {
             Sweep(root);
-            var path = System.IO.Path.Combine(root, Prefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
-            var fileLock = new FileStream(path + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            var (path, fileLock) = Lock(root);
             if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
             else Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             return new JobFolder(path, fileLock);
@@ -51,13 +54,30 @@ internal sealed class JobFolder : IDisposable
         }
     }
 
-    /// <summary>Deletes the folders of jobs whose process is gone.</summary>
+    private static (string Path, FileStream Lock) Lock(string root)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var path = System.IO.Path.Combine(root, Prefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)));
+            try
+            {
+                return (path, new FileStream(path + LockSuffix, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+            }
+            catch (IOException e) when (e is not DirectoryNotFoundException && attempt < MaxLockAttempts)
+            {
+                // A file is made first and locked next: who sweeps in between takes it for abandoned, locks and deletes it.
+            }
+        }
+    }
+
+    /// <summary>Deletes the folders of jobs whose process is gone. A lock so young may be one that its job has not got hold of yet.</summary>
     private static void Sweep(string root)
     {
         foreach (var file in Directory.EnumerateFiles(root, $"{Prefix}*{LockSuffix}"))
         {
             try
             {
+                if (DateTime.UtcNow - File.GetLastWriteTimeUtc(file) < SweepAge) continue;
                 using var abandoned = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
                 Delete(file[..^LockSuffix.Length]);
                 File.Delete(file);

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using Beam.FnApi;
 using Beam.Harness;
+using Beam.Model;
 using Beam.Processes;
 using Beam.Runner.Direct.Workers;
 using Google.Protobuf.WellKnownTypes;
@@ -42,6 +43,10 @@ public sealed class SdkWorkerEntry : IProcessEntry
             WorkDirectory = workDirectory,
             PipelineOptions = options,
             MinimumLogLevel = level,
+            RunnerCapabilities = new HashSet<string>
+            {
+                BeamUrns.RunnerProtocols.ControlResponseElementsEmbedding, BeamUrns.RunnerProtocols.MultimapKeysValuesSideInput,
+            },
         }).RunAsync(cancellationToken);
     }
 

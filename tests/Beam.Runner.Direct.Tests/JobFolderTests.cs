@@ -30,9 +30,19 @@ public sealed class JobFolderTests
         Directory.CreateDirectory(Path.Combine(_root, "beam-job-dead"));
         File.WriteAllText(Path.Combine(_root, "beam-job-dead", "file"), "content");
         File.WriteAllText(Path.Combine(_root, "beam-job-dead.lock"), "");
+        File.SetLastWriteTimeUtc(Path.Combine(_root, "beam-job-dead.lock"), DateTime.UtcNow.AddMinutes(-2));
         using var living = JobFolder.Create(_root);
         using var second = JobFolder.Create(_root);
         Assert.That(Directory.EnumerateDirectories(_root), Is.EquivalentTo(new[] { living.Path, second.Path }));
+    }
+
+    [Test]
+    public void Jobs_that_start_at_the_same_moment_do_not_sweep_each_other()
+    {
+        var folders = new System.Collections.Concurrent.ConcurrentBag<JobFolder>();
+        Parallel.For(0, 64, _ => folders.Add(JobFolder.Create(_root)));
+        Assert.That(folders.Select(folder => folder.Path), Is.Unique.And.All.Matches<string>(Directory.Exists));
+        foreach (var folder in folders) folder.Dispose();
     }
 
     [Test]

@@ -27,7 +27,7 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
         await using var sampler = new ExecutionSampler();
         var broken = new BrokenStream();
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, broken.Token);
-        await using var data = new DataClient(connector, broken.Report);
+        await using var data = new DataClient(connector, options.MaxInboundBytes, broken.Report);
         await using var state = new StateClient(connector, broken.Report);
         var services = new HarnessServices(
             options, new HarnessSetupContext(options, shared, loggers), data, state, new SideInputCache(options.SideInputCacheBytes), sampler, stopping.Token);
@@ -114,17 +114,21 @@ internal sealed class SdkHarness(IFnApiConnector connector, SdkHarnessOptions op
         string instructionId, BundleExecution execution, IMessageStream<InstructionRequest, InstructionResponse> control, ILogger logger)
     {
         var errors = new List<Exception>();
-        var response = execution.Run(errors);
-        foreach (var error in errors) logger.LogError(error, "A function failed while it was ended.");
-        _active.TryRemove(instructionId, out _);
-        try
+        execution.Run(Respond, errors);
+        foreach (var error in errors) logger.LogError(error, "{Transform} failed while it was ended.", (error as TransformFailure)?.TransformName ?? "A function");
+
+        void Respond(InstructionResponse response)
         {
-            control.WriteAsync(response).AsTask().GetAwaiter().GetResult();
-        }
-        catch (Exception e)
-        {
-            // Whatever it is, it must not end the process from this thread; the loop that reads instructions notices that the runner is gone.
-            logger.LogDebug(e, "The runner is gone and does not get the response of bundle {Bundle}.", instructionId);
+            _active.TryRemove(instructionId, out _);
+            try
+            {
+                control.WriteAsync(response).AsTask().GetAwaiter().GetResult();
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, it must not end the process from this thread; the loop that reads instructions notices that the runner is gone.
+                logger.LogDebug(e, "The runner is gone and does not get the response of bundle {Bundle}.", instructionId);
+            }
         }
     }
 

@@ -15,8 +15,8 @@ internal interface IJobObserver
     {
     }
 
-    /// <summary>A running bundle has read so many of its elements.</summary>
-    void BundleProgress(Bundle bundle, long elementsRead)
+    /// <summary>A running bundle has read so many of its elements, if the harness says how many, and has reported these metrics so far.</summary>
+    void BundleProgress(Bundle bundle, long? elementsRead, IReadOnlyList<MetricUpdate> attempted)
     {
     }
 
@@ -24,8 +24,10 @@ internal interface IJobObserver
     {
     }
 
-    /// <summary>A bundle runs again, or the job ends. What it has reported so far does not count.</summary>
-    void BundleAbandoned(Bundle bundle, string reason, IReadOnlyList<MetricUpdate> attempted)
+    /// <summary>
+    /// A bundle runs again, or the job ends; the bundle counts this failure or loss already. What it has reported so far does not count.
+    /// </summary>
+    void BundleAbandoned(Bundle bundle, string reason, bool workerIsLost, IReadOnlyList<MetricUpdate> attempted)
     {
     }
 

@@ -9,11 +9,13 @@ internal sealed class JobObservers(params IReadOnlyList<IJobObserver> observers)
 
     public void BundleStarted(Bundle bundle, string workerId) => Tell(observer => observer.BundleStarted(bundle, workerId));
 
-    public void BundleProgress(Bundle bundle, long elementsRead) => Tell(observer => observer.BundleProgress(bundle, elementsRead));
+    public void BundleProgress(Bundle bundle, long? elementsRead, IReadOnlyList<MetricUpdate> attempted) =>
+        Tell(observer => observer.BundleProgress(bundle, elementsRead, attempted));
 
     public void BundleCommitted(Bundle bundle, BundleResult result) => Tell(observer => observer.BundleCommitted(bundle, result));
 
-    public void BundleAbandoned(Bundle bundle, string reason, IReadOnlyList<MetricUpdate> attempted) => Tell(observer => observer.BundleAbandoned(bundle, reason, attempted));
+    public void BundleAbandoned(Bundle bundle, string reason, bool workerIsLost, IReadOnlyList<MetricUpdate> attempted) =>
+        Tell(observer => observer.BundleAbandoned(bundle, reason, workerIsLost, attempted));
 
     public void WorkerStarted(string workerId, int? processId) => Tell(observer => observer.WorkerStarted(workerId, processId));
 

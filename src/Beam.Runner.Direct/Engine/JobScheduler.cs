@@ -64,13 +64,15 @@ internal sealed class JobScheduler(
                 if (--_running[bundle.Stage] == 0) Complete(bundle.Stage);
                 break;
             case SchedulerEvent.Failed(var bundle, var error, var attempted):
-                observer.BundleAbandoned(bundle, error, attempted);
-                if (++bundle.Failures >= options.MaxBundleAttempts) throw new JobFailedException(error);
+                bundle.Failures++;
+                observer.BundleAbandoned(bundle, error, workerIsLost: false, attempted);
+                if (bundle.Failures >= options.MaxBundleAttempts) throw new JobFailedException(error);
                 dispatcher.Enqueue(bundle);
                 break;
             case SchedulerEvent.Lost(var bundle, var reason, var attempted):
-                observer.BundleAbandoned(bundle, reason, attempted);
-                if (++bundle.Losses >= options.MaxBundleLosses)
+                bundle.Losses++;
+                observer.BundleAbandoned(bundle, reason, workerIsLost: true, attempted);
+                if (bundle.Losses >= options.MaxBundleLosses)
                     throw new JobFailedException($"Workers were lost {bundle.Losses} times while they ran the same bundle of {bundle.Stage.Name}. {reason}");
                 dispatcher.Enqueue(bundle);
                 break;

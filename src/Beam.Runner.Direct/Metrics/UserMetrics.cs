@@ -1,82 +1,48 @@
+using System.Collections.Concurrent;
 using Beam.Metrics;
-using Beam.Model;
 using Beam.Runner.Direct.Engine;
 
 namespace Beam.Runner.Direct.Metrics;
 
 /// <summary>
-/// The user's metrics of a job, by step. Committed are those of bundles that succeeded; attempted are these and what abandoned bundles
-/// had last reported.
+/// The user's metrics of a job, by step. Committed are those of bundles that succeeded; attempted are these, what abandoned bundles had
+/// last reported, and what running ones have.
 /// </summary>
 internal sealed class UserMetrics(IReadOnlyDictionary<string, string> stepNames) : IJobObserver
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<Key, Cell<long>> _counters = [];
-    private readonly Dictionary<Key, Cell<DistributionResult>> _distributions = [];
-    private readonly Dictionary<Key, Cell<GaugeResult>> _gauges = [];
-    private readonly Dictionary<Key, Cell<IReadOnlySet<string>>> _stringSets = [];
+    private readonly MetricCells _ended = new(stepNames);
+    private readonly ConcurrentDictionary<Bundle, IReadOnlyList<MetricUpdate>> _running = new();
 
-    private readonly record struct Key(string Step, MetricName Name);
+    public void BundleStarted(Bundle bundle, string workerId) => _running[bundle] = [];
 
-    private sealed record Cell<T>(T? Committed, T? Attempted, bool IsCommitted);
+    public void BundleProgress(Bundle bundle, long? elementsRead, IReadOnlyList<MetricUpdate> attempted)
+    {
+        // A report that comes late finds its bundle ended, and must not bring it back.
+        if (_running.TryGetValue(bundle, out var before)) _running.TryUpdate(bundle, attempted, before);
+    }
 
-    public void BundleCommitted(Bundle bundle, BundleResult result) => Add(result.Metrics, committed: true);
+    public void BundleCommitted(Bundle bundle, BundleResult result) => End(bundle, result.Metrics, committed: true);
 
-    public void BundleAbandoned(Bundle bundle, string reason, IReadOnlyList<MetricUpdate> attempted) => Add(attempted, committed: false);
+    public void BundleAbandoned(Bundle bundle, string reason, bool workerIsLost, IReadOnlyList<MetricUpdate> attempted) => End(bundle, attempted, committed: false);
 
     /// <summary>The metrics so far.</summary>
     public MetricResults Results()
     {
         lock (_lock)
         {
-            return new MetricResults(
-                List(_counters, 0), List(_distributions, DistributionResult.Empty), List(_gauges, default), List<IReadOnlySet<string>>(_stringSets, new HashSet<string>()));
+            var all = new MetricCells(_ended);
+            foreach (var metrics in _running.Values) all.Add(metrics, committed: false);
+            return all.ToResults();
         }
     }
 
-    private static List<MetricResult<T>> List<T>(Dictionary<Key, Cell<T>> cells, T nothing) =>
-    [
-        .. cells
-            .OrderBy(cell => cell.Key.Step, StringComparer.Ordinal).ThenBy(cell => cell.Key.Name.ToString(), StringComparer.Ordinal)
-            .Select(cell => new MetricResult<T>(cell.Key.Step, cell.Key.Name, cell.Value.IsCommitted ? cell.Value.Committed! : nothing, cell.Value.Attempted!)),
-    ];
-
-    private void Add(IReadOnlyList<MetricUpdate> metrics, bool committed)
+    private void End(Bundle bundle, IReadOnlyList<MetricUpdate> metrics, bool committed)
     {
         lock (_lock)
         {
-            foreach (var metric in metrics)
-            {
-                if (!metric.Labels.TryGetValue(BeamUrns.MetricLabels.Transform, out var transform) ||
-                    !metric.Labels.TryGetValue(BeamUrns.MetricLabels.Namespace, out var ns) ||
-                    !metric.Labels.TryGetValue(BeamUrns.MetricLabels.Name, out var name)) continue;
-                var key = new Key(stepNames.GetValueOrDefault(transform, transform), new MetricName(ns, name));
-                var payload = metric.Payload.Span;
-                switch (metric.Type)
-                {
-                    case BeamUrns.MonitoringTypes.SumInt64:
-                        Merge(_counters, key, MetricPayload.Sum(payload), static (a, b) => a + b, committed);
-                        break;
-                    case BeamUrns.MonitoringTypes.DistributionInt64:
-                        Merge(_distributions, key, MetricPayload.Distribution(payload), static (a, b) => a.Merge(b), committed);
-                        break;
-                    case BeamUrns.MonitoringTypes.LatestInt64:
-                        Merge(_gauges, key, MetricPayload.Latest(payload), static (a, b) => a.Merge(b), committed);
-                        break;
-                    case BeamUrns.MonitoringTypes.SetString:
-                        Merge<IReadOnlySet<string>>(_stringSets, key, MetricPayload.StringSet(payload), static (a, b) => a.Union(b).ToHashSet(), committed);
-                        break;
-                }
-            }
+            _running.TryRemove(bundle, out _);
+            _ended.Add(metrics, committed);
         }
-    }
-
-    private static void Merge<T>(Dictionary<Key, Cell<T>> cells, Key key, T value, Func<T, T, T> merge, bool committed)
-    {
-        var cell = cells.GetValueOrDefault(key);
-        var attempted = cell is null ? value : merge(cell.Attempted!, value);
-        cells[key] = !committed
-            ? new Cell<T>(cell is null ? default : cell.Committed, attempted, cell?.IsCommitted ?? false)
-            : new Cell<T>(cell is { IsCommitted: true } ? merge(cell.Committed!, value) : value, attempted, true);
     }
 }

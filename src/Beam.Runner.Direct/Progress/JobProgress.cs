@@ -52,9 +52,10 @@ internal sealed class JobProgress : IJobObserver
 
     public void BundleStarted(Bundle bundle, string workerId) => Of(bundle)?.Running.TryAdd(bundle, 0);
 
-    public void BundleProgress(Bundle bundle, long elementsRead)
+    public void BundleProgress(Bundle bundle, long? elementsRead, IReadOnlyList<MetricUpdate> attempted)
     {
-        if (Of(bundle) is { } stage && stage.Running.TryGetValue(bundle, out var before)) stage.Running.TryUpdate(bundle, Math.Min(elementsRead, bundle.ElementCount), before);
+        if (elementsRead is { } read && Of(bundle) is { } stage && stage.Running.TryGetValue(bundle, out var before))
+            stage.Running.TryUpdate(bundle, Math.Min(read, bundle.ElementCount), before);
     }
 
     public void BundleCommitted(Bundle bundle, BundleResult result)
@@ -65,7 +66,7 @@ internal sealed class JobProgress : IJobObserver
         Interlocked.Increment(ref stage.CommittedBundles);
     }
 
-    public void BundleAbandoned(Bundle bundle, string reason, IReadOnlyList<MetricUpdate> attempted)
+    public void BundleAbandoned(Bundle bundle, string reason, bool workerIsLost, IReadOnlyList<MetricUpdate> attempted)
     {
         Of(bundle)?.Running.TryRemove(bundle, out _);
         Interlocked.Increment(ref _retries);

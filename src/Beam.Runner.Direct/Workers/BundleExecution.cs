@@ -44,7 +44,8 @@ internal sealed class BundleExecution
             // A harness that fails does not wait for the rest of its input; one that is lost ends both.
             if (await Task.WhenAny(response, input) == input) await input;
             var result = await response;
-            if (result.Error.Length > 0) throw new BundleFailedException(result.Error);
+            if (result.Error.Length > 0)
+                throw new BundleFailedException(result.Error) { Metrics = MonitoringInfos.ToMetrics(result.ProcessBundle?.MonitoringInfos ?? []) };
             await input;
             if (result.ProcessBundle is not { } processed) throw new BundleFailedException("The harness answered a bundle with something else.");
             if (processed.Elements is { } elements) _worker.Receive(elements);
@@ -126,4 +127,8 @@ internal sealed class BundleExecution
 }
 
 /// <summary>The user's code failed on a bundle; the message is the harness's report.</summary>
-internal sealed class BundleFailedException(string error) : Exception(error);
+internal sealed class BundleFailedException(string error) : Exception(error)
+{
+    /// <summary>What the bundle had done until then, if the harness says so with the failure.</summary>
+    public IReadOnlyList<MetricUpdate> Metrics { get; init; } = [];
+}

@@ -16,6 +16,13 @@ internal sealed class WorkerLog(Action<string> writeLine, SdkHarnessLogLevel min
         if (entry.Trace.Length > 0) writeLine(entry.Trace);
     }
 
+    /// <summary>Takes an entry of the runner's own.</summary>
+    public void Write(SdkHarnessLogLevel level, string source, string message)
+    {
+        if (level < minimum) return;
+        writeLine(string.Create(CultureInfo.InvariantCulture, $"{DateTimeOffset.Now:HH:mm:ss.fff} {level.ToString().ToUpperInvariant()} [{source}] {message}"));
+    }
+
     /// <summary>Takes a line that a worker process printed.</summary>
     public void WriteLine(string workerId, string line) => writeLine($"[{workerId}] {line}");
 

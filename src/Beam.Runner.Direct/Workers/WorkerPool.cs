@@ -17,8 +17,11 @@ internal sealed record WorkerPoolOptions
     /// <summary>How long a worker may take to connect.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>How many workers in a row may be lost before they take a bundle; then the job fails. What happens later is the bundle's loss.</summary>
+    /// <summary>How many workers in a row may be lost before they connect; then the job fails. What happens later is the loss of a bundle, if any.</summary>
     public int MaxStartFailures { get; init; } = 4;
+
+    /// <summary>How long to wait before a worker that was lost without work is replaced; twice as long after each that did not connect.</summary>
+    public TimeSpan RestartDelay { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long a worker may take to end after a job that succeeded.</summary>
     public TimeSpan StopGrace { get; init; } = TimeSpan.FromSeconds(10);
@@ -84,7 +87,8 @@ internal sealed class WorkerPool
                     ? string.Create(CultureInfo.InvariantCulture, $"{_prefix}-{index}")
                     : string.Create(CultureInfo.InvariantCulture, $"{_prefix}-{index}-{generation}");
                 if (await RunWorkerAsync(id) is not { } lost) return;
-                _observer.WorkerLost(id, lost.Message);
+                _observer.WorkerLost(id, lost.Error.Message);
+                if (!lost.WasBusy) await Task.Delay(_options.RestartDelay * (1 << Math.Min(Volatile.Read(ref _startFailures), 6)), _abort.Token);
             }
         }
         catch (OperationCanceledException) when (_abort.IsCancellationRequested)
@@ -97,7 +101,7 @@ internal sealed class WorkerPool
     }
 
     /// <summary>Runs one worker until there is nothing left to do (null) or it is lost (the reason).</summary>
-    private async Task<WorkerLostException?> RunWorkerAsync(string id)
+    private async Task<LostWorker?> RunWorkerAsync(string id)
     {
         var worker = _service.Expect(id);
         var running = await _launcher.StartAsync(id, _abort.Token);
@@ -113,6 +117,8 @@ internal sealed class WorkerPool
             }
 
             var taken = 0;
+            var connected = worker.Connected.IsCompletedSuccessfully;
+            if (connected) Interlocked.Exchange(ref _startFailures, 0);
             if (!worker.Lost.IsCompleted)
             {
                 _observer.WorkerStarted(id, running.ProcessId);
@@ -130,10 +136,9 @@ internal sealed class WorkerPool
             }
 
             var lost = new WorkerLostException(await ReasonAsync(worker, running), await worker.Lost);
-            if (taken > 0) Interlocked.Exchange(ref _startFailures, 0);
-            else if (Interlocked.Increment(ref _startFailures) >= _options.MaxStartFailures)
+            if (!connected && Interlocked.Increment(ref _startFailures) >= _options.MaxStartFailures)
                 throw new JobFailedException($"Workers end before they do anything. The last one: {lost.Message}", lost);
-            return lost;
+            return new LostWorker(lost, taken > 0);
         }
         finally
         {
@@ -144,6 +149,8 @@ internal sealed class WorkerPool
             _service.Forget(worker);
         }
     }
+
+    private sealed record LostWorker(WorkerLostException Error, bool WasBusy);
 
     private static async Task WatchAsync(SdkWorker worker, IRunningWorker running) => worker.Fail(await running.Exited);
 
@@ -205,7 +212,7 @@ internal sealed class WorkerPool
         }
         catch (BundleFailedException e)
         {
-            _events.TryWrite(new SchedulerEvent.Failed(bundle, e.Message, execution.LatestMetrics));
+            _events.TryWrite(new SchedulerEvent.Failed(bundle, e.Message, e.Metrics.Count > 0 ? e.Metrics : execution.LatestMetrics));
             return true;
         }
         catch (OperationCanceledException) when (_abort.IsCancellationRequested)
@@ -250,7 +257,7 @@ internal sealed class WorkerPool
                     };
                     if ((await worker.SendAsync(request, cancellationToken)).ProcessBundleProgress is not { } progress) continue;
                     bundle.LatestMetrics = MonitoringInfos.ToMetrics(progress.MonitoringInfos);
-                    if (MonitoringInfos.ElementsRead(bundle.LatestMetrics) is { } read) _observer.BundleProgress(bundle.Bundle, read);
+                    _observer.BundleProgress(bundle.Bundle, MonitoringInfos.ElementsRead(bundle.LatestMetrics), bundle.LatestMetrics);
                 }
             }
         }

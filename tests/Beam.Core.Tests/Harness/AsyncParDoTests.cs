@@ -34,7 +34,37 @@ public sealed class AsyncParDoTests
         var error = await bundle.ErrorAsync();
         Assert.That(error.Split('\n')[0], Is.EqualTo("System.FormatException: not good [while running 'Async']"));
         Assert.That(error, Does.Contain("FailingFn.ProcessElementAsync"));
+        await runner.DisposeAsync(); // the failure is told before its consequences are over
         Assert.That(Probe.Of(name).Events, Is.EqualTo(["cancelled", "cancelled", "torn down"]));
+    }
+
+    [Test]
+    public async Task A_failure_is_told_before_elements_that_ignore_their_cancellation_have_ended()
+    {
+        var name = nameof(A_failure_is_told_before_elements_that_ignore_their_cancellation_have_ended);
+        var (runner, bundle, _) = await RunAsync(new StubbornFn(name), ["stay", "fail"]);
+        Assert.That(await bundle.ErrorAsync(), Does.StartWith("System.FormatException: not good [while running 'Async']\n"));
+        Assert.That(Probe.Of(name).Events, Is.Empty);
+        Probe.Of(name).AsyncGate.SetResult();
+        await runner.DisposeAsync();
+        Assert.That(Probe.Of(name).Events, Is.EqualTo(["stayed", "torn down"]));
+    }
+
+    [Test]
+    public async Task Elements_that_never_end_are_left_behind_with_a_log_entry_that_names_their_transform()
+    {
+        var name = nameof(Elements_that_never_end_are_left_behind_with_a_log_entry_that_names_their_transform);
+        var pipeline = Pipeline.Create();
+        var input = Stage.Input<string>(pipeline);
+        var output = input.ParallelDo(new StubbornFn(name), "Async");
+        var runner = FakeRunner.Start(FakeRunner.DefaultOptions with { ShutdownGrace = TimeSpan.FromMilliseconds(1) });
+        var bundle = await runner.RunBundleAsync(new Stage(pipeline).Source(input).Sink(output), input, "stay", "fail");
+        Assert.That(await bundle.ErrorAsync(), Does.StartWith("System.FormatException"));
+        while (runner.Logs.IsEmpty) await Task.Delay(10);
+        Assert.That(runner.Logs.First().Message, Does.Contain("Async failed while it was ended"));
+        Assert.That(runner.Logs.First().Trace, Does.Contain("1 elements of 'Async' go on"));
+        await runner.DisposeAsync();
+        Assert.That(Probe.Of(name).Events, Is.Empty, "a function in use is not torn down");
     }
 
     [Test]
@@ -147,6 +177,22 @@ public sealed class AsyncParDoTests
             {
                 Probe.Of(probe).Add("cancelled");
             }
+        }
+
+        public override Task TeardownAsync()
+        {
+            Probe.Of(probe).Add("torn down");
+            return Task.CompletedTask;
+        }
+    }
+
+    private sealed class StubbornFn(string probe) : AsyncDoFn<string, string>
+    {
+        public override async Task ProcessElementAsync(string element, ProcessContext<string> context, CancellationToken cancellationToken)
+        {
+            if (element == "fail") throw new FormatException("not good");
+            await Probe.Of(probe).AsyncGate.Task;
+            Probe.Of(probe).Add("stayed");
         }
 
         public override Task TeardownAsync()

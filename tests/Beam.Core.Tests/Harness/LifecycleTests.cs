@@ -31,8 +31,9 @@ public sealed class LifecycleTests
         var next = await runner.RunBundleAsync(stage, input, "x");
         Assert.That(await next.ValuesAsync(output), Is.EqualTo(["1 elements"]));
         await runner.DisposeAsync();
-        Assert.That(probe.Events, Is.EqualTo(
-            ["setup on worker-1", "start", "teardown", "setup on worker-1", "start", "finish", "teardown"]));
+        // The next bundle does not wait until the failed one has been cleared away.
+        Assert.That(probe.Events, Is.EquivalentTo(
+            (string[])["setup on worker-1", "start", "teardown", "setup on worker-1", "start", "finish", "teardown"]));
     }
 
     [Test]
@@ -45,6 +46,47 @@ public sealed class LifecycleTests
         Assert.That(error.Split('\n')[0], Is.EqualTo("System.InvalidOperationException: bad element fail [while running 'Outer/Life']"));
         Assert.That(error, Does.Contain("bad element\nfail"));
         Assert.That(error, Does.Contain($"at {typeof(LifeFn).FullName}.ProcessElement"));
+    }
+
+    [Test]
+    public async Task A_failed_bundle_tells_what_it_had_done()
+    {
+        var (runner, stage, input, _, _) = Start();
+        var bundle = await runner.RunBundleAsync(stage, input, "x", "fail");
+        Assert.That(await bundle.ErrorAsync(), Is.Not.Empty);
+        var read = (await bundle.Response).ProcessBundle.MonitoringInfos.Single(info => info.Urn == Model.BeamUrns.Metrics.DataChannelReadIndex);
+        Assert.That(MonitoringTests.Varint(read.Payload), Is.GreaterThan(0));
+        await runner.DisposeAsync();
+    }
+
+    [Test]
+    public async Task A_slow_bundle_does_not_stop_the_others()
+    {
+        var name = nameof(A_slow_bundle_does_not_stop_the_others);
+        var pipeline = Pipeline.Create();
+        var input = Stage.Input<string>(pipeline);
+        var output = input.ParallelDo(new GateFn(name, "stop"), "Gate");
+        var stage = new Stage(pipeline).Source(input).Sink(output);
+        await using var runner = FakeRunner.Start();
+        var slow = await runner.StartBundleAsync(stage);
+        await slow.SendAsync(input, [WindowedValue.InGlobalWindow("stop")], isLast: false);
+        await Probe.Of(name).Reached;
+        var megabyte = new string('x', 1 << 20);
+        try
+        {
+            // More than one bundle's share, and more messages than the stream itself holds.
+            for (var i = 0; i < 100; i++) await slow.SendAsync(input, [WindowedValue.InGlobalWindow(megabyte)], isLast: false).WaitAsync(TimeSpan.FromMinutes(1));
+            var fast = await runner.StartBundleAsync(stage);
+            await fast.SendAsync(input, [WindowedValue.InGlobalWindow("fast")], isLast: true);
+            Assert.That(await fast.ValuesAsync(output), Is.EqualTo(["fast"]));
+        }
+        finally
+        {
+            Probe.Of(name).Gate.Set();
+        }
+
+        await slow.SendAsync(input, [WindowedValue.InGlobalWindow("last")], isLast: true);
+        Assert.That(await slow.ValuesAsync(output), Has.Count.EqualTo(102));
     }
 
     [Test]

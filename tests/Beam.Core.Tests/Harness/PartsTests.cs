@@ -78,7 +78,7 @@ public sealed class PartsTests
     [Test]
     public async Task A_full_queue_holds_up_its_stream_until_the_bundle_has_taken_half()
     {
-        var queue = new InboundQueue();
+        var queue = new InboundQueue(new InboundBudget(0));
         var item = new InboundItem("t", null, new byte[6 << 20], false);
         for (var i = 0; i < 4; i++) Assert.That(queue.AddAsync(in item).IsCompleted); // not begun: no bound
         queue.Start();

@@ -94,7 +94,24 @@ public sealed class SideInputTests
         SetMultimap(runner, "Multimap", view.Tag, ("a", [1, 2]), ("b", [3]));
         var bundle = await runner.RunBundleAsync(new Stage(pipeline).Source(input).Sink(output), input, "all", "a", "c");
         Assert.That(await bundle.ValuesAsync(output), Is.EqualTo(["2: a=1+2 b=3", "a=1+2", "c="]));
-        if (bulk) Assert.That(runner.StateRequests, Has.Count.EqualTo(2)); // everything at once, and the key that is not there
+        if (bulk) Assert.That(runner.StateRequests, Has.Count.EqualTo(1)); // everything at once, and with it that a key is not there
+    }
+
+    [Test]
+    public async Task A_map_of_several_pages_is_read_key_by_key_although_the_runner_sends_values()
+    {
+        var (pipeline, input, side) = Keyed();
+        var view = side.AsMultimap();
+        var output = input.ParallelDo(new ReadMultimapFn(view), "Multimap");
+        await using var runner = FakeRunner.Start(FakeRunner.DefaultOptions with
+        {
+            RunnerCapabilities = new HashSet<string> { Model.BeamUrns.RunnerProtocols.MultimapKeysValuesSideInput },
+        });
+        runner.PageSize = 7;
+        SetMultimap(runner, "Multimap", view.Tag, ("a", [1, 2]), ("b", [3]));
+        var bundle = await runner.RunBundleAsync(new Stage(pipeline).Source(input).Sink(output), input, "all", "a", "c");
+        Assert.That(await bundle.ValuesAsync(output), Is.EqualTo(["2: a=1+2 b=3", "a=1+2", "c="]));
+        Assert.That(runner.StateRequests.Count(r => r.StateKey.TypeCase == StateKey.TypeOneofCase.MultimapKeysValuesSideInput), Is.EqualTo(1));
     }
 
     [Test]

@@ -65,6 +65,27 @@ public sealed class FailureTests
         Assert.That(Directory.GetFiles(_folder), Has.Length.EqualTo(20));
     }
 
+    [TestCase(DirectRunningMode.InMemory)]
+    [TestCase(DirectRunningMode.MultiProcessing)]
+    public async Task What_failed_attempts_did_is_attempted_and_in_the_log(DirectRunningMode mode)
+    {
+        var p = Pipeline.Create();
+        p.Create(7).Reshuffle().Map(n =>
+        {
+            Metric.Counter("test", "seen").Inc();
+            return n == 7 ? throw new InvalidOperationException("seven") : n;
+        }, "Refuse");
+        var log = new ConcurrentQueue<string>();
+        var job = JobExecution.Prepare<SdkWorkerEntry>(p.ToProto(), Settings(mode) with { Log = log.Enqueue }, SdkWorkerEntry.RunHarness(p.Options));
+        await Assert.ThrowsAsync<JobFailedException>(() => job.RunAsync(CancellationToken.None));
+        var seen = job.Metrics.Query("test", "seen").Counters.Single();
+        Assert.That((seen.Committed, seen.Attempted), Is.EqualTo((0L, 4L)));
+        var warnings = log.Where(line => line.Contains("WARN [runner]", StringComparison.Ordinal)).ToList();
+        Assert.That(warnings, Has.Count.EqualTo(4));
+        for (var attempt = 1; attempt <= 4; attempt++)
+            Assert.That(warnings[attempt - 1], Does.Contain("Refuse").And.EndsWith($"failed, attempt {attempt} of 4: System.InvalidOperationException: seven [while running 'Refuse']"));
+    }
+
     [Test]
     public async Task Workers_that_die_in_the_middle_of_a_bundle_are_replaced_and_nothing_is_lost_or_doubled()
     {

@@ -71,6 +71,45 @@ public sealed class WorkerPoolTests
         Assert.That(((SchedulerEvent.Lost)happened).Reason, Does.Contain("the harness crashed"));
     }
 
+    [Test]
+    public async Task Workers_that_are_lost_while_they_have_nothing_to_do_are_replaced_as_often_as_it_takes()
+    {
+        var left = 6;
+        var lost = new LostWorkers(6);
+        var events = SchedulerEvent.CreateChannel();
+        var service = new FnApiService((_, _) => { });
+        var launcher = new InMemoryWorkerLauncher(service, "nowhere", async (connector, _, _, stop) =>
+        {
+            if (Interlocked.Decrement(ref left) < 0) await HarnessAsync(connector, (_, _, _, respond) => respond("here"), stop);
+            else await using (await connector.ConnectControlAsync(stop)) await Task.Yield();
+        });
+        var pool = new WorkerPool(service, launcher, new WorkerPoolOptions { RestartDelay = TimeSpan.FromMilliseconds(1) }, events.Writer, lost);
+        try
+        {
+            await lost.All.WaitAsync(TimeSpan.FromSeconds(60));
+            pool.Enqueue(new Bundle(Stage, 0, [TestElements.WordChunk("a")], new Dictionary<(string, string), SideInputView>()));
+            var happened = await events.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
+            Assert.That(((SchedulerEvent.Failed)happened).Error, Is.EqualTo("here"));
+        }
+        finally
+        {
+            await pool.StopAsync(abort: true);
+        }
+    }
+
+    private sealed class LostWorkers(int expected) : IJobObserver
+    {
+        private readonly TaskCompletionSource _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _left = expected;
+
+        public Task All => _all.Task;
+
+        public void WorkerLost(string workerId, string reason)
+        {
+            if (Interlocked.Decrement(ref _left) == 0) _all.TrySetResult();
+        }
+    }
+
     /// <summary>Gives one bundle of three words to a pool whose harnesses follow the script.</summary>
     private static async Task<SchedulerEvent> RunAsync(Script script)
     {

@@ -9,13 +9,27 @@ internal sealed class BundleExecution(InstructionRequest instruction, HarnessSer
     private readonly Lock _lock = new();
     private BundleProcessor? _processor;
 
-    /// <summary>Processes the bundle on the calling thread, which may block.</summary>
+    /// <summary>
+    /// Processes the bundle on the calling thread, which may block. A failure is told at once: ending the functions of the bundle may take
+    /// as long as they do.
+    /// </summary>
+    /// <param name="respond">Called once, with the outcome.</param>
     /// <param name="errors">Gets what failed beside the bundle: when a failed one was cleared away.</param>
-    public InstructionResponse Run(ICollection<Exception> errors)
+    public void Run(Action<InstructionResponse> respond, ICollection<Exception> errors)
+    {
+        BundleProcessor? processor = null;
+        var response = Run(ref processor, errors);
+        services.Data.Forget(instruction.InstructionId);
+        respond(response);
+        if (response.Error.Length == 0) return;
+        processor?.Abandon(errors);
+        processor?.Teardown(errors);
+    }
+
+    private InstructionResponse Run(ref BundleProcessor? processor, ICollection<Exception> errors)
     {
         var request = instruction.ProcessBundle;
         var id = instruction.InstructionId;
-        BundleProcessor? processor = null;
         try
         {
             var inbound = services.Data.Open(id);
@@ -42,14 +56,10 @@ internal sealed class BundleExecution(InstructionRequest instruction, HarnessSer
         catch (Exception e)
         {
             lock (_lock) _processor = null;
-            var report = FailureReport.Describe(e, processor?.CurrentTransformName);
-            processor?.Abandon(errors);
-            processor?.Teardown(errors);
-            return new InstructionResponse { InstructionId = id, Error = report };
-        }
-        finally
-        {
-            services.Data.Forget(id);
+            var failed = new InstructionResponse { InstructionId = id, Error = FailureReport.Describe(e, processor?.CurrentTransformName) };
+            // What it has done is still of interest: it counts as attempted.
+            if (processor is not null) failed.ProcessBundle = new ProcessBundleResponse { MonitoringInfos = { processor.MonitoringInfos() } };
+            return failed;
         }
     }
 

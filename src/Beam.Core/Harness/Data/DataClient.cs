@@ -6,8 +6,9 @@ namespace Beam.Harness;
 
 /// <summary>All data of a harness: one stream for each endpoint, whatever the number of bundles that share it.</summary>
 /// <param name="connector">Opens the streams.</param>
+/// <param name="maxInboundBytes">How many bytes may wait for their bundles before a bundle that is slow stops its stream.</param>
 /// <param name="onBroken">Is told of a stream that ends before the harness does: no bundle can be processed any more.</param>
-internal sealed class DataClient(IFnApiConnector connector, Action<Exception> onBroken) : IAsyncDisposable
+internal sealed class DataClient(IFnApiConnector connector, long maxInboundBytes, Action<Exception> onBroken) : IAsyncDisposable
 {
     private const int RememberedInstructions = 4096;
 
@@ -16,6 +17,7 @@ internal sealed class DataClient(IFnApiConnector connector, Action<Exception> on
     private readonly HashSet<string> _finished = [];
     private readonly Queue<string> _finishedOrder = new();
     private readonly StreamPool<DataStream> _streams = new();
+    private readonly InboundBudget _budget = new(maxInboundBytes);
     private Exception? _error;
 
     /// <summary>What arrives for a bundle. Data may come before its instruction does.</summary>
@@ -24,7 +26,7 @@ internal sealed class DataClient(IFnApiConnector connector, Action<Exception> on
         lock (_lock)
         {
             if (_error is not null) throw new IOException("The data stream to the runner is broken.", _error);
-            if (!_inbound.TryGetValue(instructionId, out var queue)) _inbound.Add(instructionId, queue = new InboundQueue());
+            if (!_inbound.TryGetValue(instructionId, out var queue)) _inbound.Add(instructionId, queue = new InboundQueue(_budget));
             return queue;
         }
     }
@@ -58,7 +60,7 @@ internal sealed class DataClient(IFnApiConnector connector, Action<Exception> on
         {
             if (_inbound.TryGetValue(instructionId, out var queue)) return queue;
             if (_finished.Contains(instructionId)) return null;
-            _inbound.Add(instructionId, queue = new InboundQueue());
+            _inbound.Add(instructionId, queue = new InboundQueue(_budget));
             return queue;
         }
     }

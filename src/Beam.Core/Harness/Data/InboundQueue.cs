@@ -7,10 +7,11 @@ namespace Beam.Harness;
 internal readonly record struct InboundItem(string TransformId, string? TimerFamilyId, ReadOnlyMemory<byte> Data, bool IsLast);
 
 /// <summary>
-/// What has arrived for one bundle and is not processed yet. The stream that fills it waits while it is full, except before the bundle
-/// has begun: a bundle that waits for a thread must not stop the stream that feeds those which have one.
+/// What has arrived for one bundle and is not processed yet. The stream that fills it feeds other bundles as well, so it waits only while
+/// both the queue is full and all queues together hold too much; and not before the bundle has begun: one that waits for a thread must not
+/// stop those which have one.
 /// </summary>
-internal sealed class InboundQueue
+internal sealed class InboundQueue(InboundBudget budget)
 {
     private const long MaxBytes = 16 << 20;
 
@@ -42,10 +43,11 @@ internal sealed class InboundQueue
             if (_closed) return ValueTask.CompletedTask; // the bundle is over: nobody wants the rest
             _items.Enqueue(item);
             _bytes += item.Data.Length;
+            budget.Take(item.Data.Length);
             Monitor.Pulse(_lock);
-            if (!_started || _bytes <= MaxBytes) return ValueTask.CompletedTask;
+            if (!_started || _bytes <= MaxBytes || budget.Room() is not { } room) return ValueTask.CompletedTask;
             _space ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return new ValueTask(_space.Task);
+            return new ValueTask(Task.WhenAny(_space.Task, room));
         }
     }
 
@@ -74,6 +76,7 @@ internal sealed class InboundQueue
             _closed = true;
             _error = error;
             _items.Clear();
+            budget.Return(_bytes);
             _bytes = 0;
             Monitor.PulseAll(_lock);
             _space?.TrySetResult();
@@ -89,6 +92,7 @@ internal sealed class InboundQueue
     {
         if (!_items.TryDequeue(out item)) return false;
         _bytes -= item.Data.Length;
+        budget.Return(item.Data.Length);
         if (_space is not null && _bytes <= MaxBytes / 2)
         {
             _space.TrySetResult();

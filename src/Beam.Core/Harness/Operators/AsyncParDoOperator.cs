@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Beam.Metrics;
 
@@ -19,6 +20,7 @@ internal sealed class AsyncParDoOperator<TInput, TOutput> : Receiver<TInput>
     private readonly Queue<Element> _finished = new();
     private int _inFlight;
     private Exception? _failure;
+    private bool _isLeftBehind;
 
     private MetricsContainer _metrics = new();
     private CancellationTokenSource? _cancel;
@@ -77,7 +79,7 @@ internal sealed class AsyncParDoOperator<TInput, TOutput> : Receiver<TInput>
 
     public override void FinishBundle()
     {
-        while (TryTakeFinished(wait: true, limit: 1, out var element)) Emit(element!);
+        while (TryTakeFinished(limit: 1, out var element)) Emit(element!);
         ThrowIfFailed();
         var finish = new FinishContext(_outputs);
         InFlow(() => _fn.FinishBundleAsync(finish, _cancel!.Token).GetAwaiter().GetResult());
@@ -89,18 +91,30 @@ internal sealed class AsyncParDoOperator<TInput, TOutput> : Receiver<TInput>
     {
         if (_cancel is null) return;
         Fail(new OperationCanceledException("The bundle failed elsewhere."));
-        while (TryTakeFinished(wait: true, limit: 1, out _))
+        var grace = Context.Services.Options.ShutdownGrace;
+        lock (_lock)
         {
+            for (var started = Stopwatch.GetTimestamp(); _inFlight > 0;)
+            {
+                var left = grace - Stopwatch.GetElapsedTime(started);
+                if (left > TimeSpan.Zero && Monitor.Wait(_lock, left)) continue;
+                _isLeftBehind = true; // the function is in use as long as they are
+                throw new TimeoutException(
+                    $"{_inFlight} elements of '{Name}' go on {grace.TotalSeconds:0.#} s after they were cancelled; its function is not torn down. Let it heed its cancellation token.");
+            }
         }
 
         End();
     }
 
-    public override void Teardown() => _fn.TeardownAsync().GetAwaiter().GetResult();
+    public override void Teardown()
+    {
+        if (!_isLeftBehind) _fn.TeardownAsync().GetAwaiter().GetResult();
+    }
 
     private void Start(in WindowedValue<TInput> input)
     {
-        while (TryTakeFinished(wait: true, limit: _maxConcurrency, out var finished)) Emit(finished!);
+        while (TryTakeFinished(limit: _maxConcurrency, out var finished)) Emit(finished!);
         ThrowIfFailed();
         var element = new Element(this, input);
         lock (_lock) _inFlight++;
@@ -108,15 +122,16 @@ internal sealed class AsyncParDoOperator<TInput, TOutput> : Receiver<TInput>
     }
 
     /// <summary>
-    /// Takes an element that has finished. If there is none, waits for one while <paramref name="limit"/> or more are in flight.
+    /// Takes an element that has finished. If there is none, waits for one while <paramref name="limit"/> or more are in flight; not in a
+    /// bundle that has failed, where others may never finish.
     /// </summary>
-    private bool TryTakeFinished(bool wait, int limit, out Element? element)
+    private bool TryTakeFinished(int limit, out Element? element)
     {
         lock (_lock)
         {
             while (!_finished.TryDequeue(out element))
             {
-                if (!wait || _inFlight < limit) return false;
+                if (_inFlight < limit || _failure is not null) return false;
                 Monitor.Wait(_lock);
             }
 

@@ -28,10 +28,12 @@ internal sealed class KeyedSideInput<TKey, TValue>(SideInputPlan plan, Descripto
         private readonly ConcurrentDictionary<ByteString, TValue[]> _byKey = new();
         private readonly Lock _lock = new();
         private volatile TKey[]? _keys;
+        private volatile SmallMap? _small;
 
         public TValue[] Get(TKey key)
         {
             var encoded = UnsafeByteOperations.UnsafeWrap(owner._keyCoder.ToBytes(key, nested: true));
+            if (SendsValues && Small().ByKey is { } all) return all.GetValueOrDefault(encoded, []);
             if (_byKey.TryGetValue(encoded, out var values)) return values;
             var stateKey = new StateKey
             {
@@ -43,42 +45,61 @@ internal sealed class KeyedSideInput<TKey, TValue>(SideInputPlan plan, Descripto
             return _byKey.GetOrAdd(encoded, owner.Read(stateKey, owner._valueCoder).ToArray());
         }
 
-        /// <summary>All keys. A runner that sends values along with them is asked for both at once.</summary>
+        /// <summary>All keys. What a runner that sends values along with them sends in one page is kept.</summary>
         public TKey[] Keys()
         {
+            if (SendsValues && Small() is { ByKey: not null } small) return small.Keys;
             if (_keys is { } known) return known;
             lock (_lock)
             {
-                return _keys ??= owner.Bundle.Services.Options.RunnerCapabilities.Contains(Model.BeamUrns.RunnerProtocols.MultimapKeysValuesSideInput)
-                    ? KeysWithValues()
-                    : owner.Read(
-                        new StateKey
+                return _keys ??= owner.Read(
+                    new StateKey
+                    {
+                        MultimapKeysSideInput = new StateKey.Types.MultimapKeysSideInput
                         {
-                            MultimapKeysSideInput = new StateKey.Types.MultimapKeysSideInput
-                            {
-                                TransformId = owner.Plan.TransformId, SideInputId = owner.Plan.Tag, Window = window,
-                            },
+                            TransformId = owner.Plan.TransformId, SideInputId = owner.Plan.Tag, Window = window,
                         },
-                        owner._keyCoder).ToArray();
+                    },
+                    owner._keyCoder).ToArray();
             }
         }
 
-        private TKey[] KeysWithValues()
+        private bool SendsValues => owner.Bundle.Services.Options.RunnerCapabilities.Contains(Model.BeamUrns.RunnerProtocols.MultimapKeysValuesSideInput);
+
+        /// <summary>A map that fits one page is read at the first look: that is no more work for the runner than one key of a large one.</summary>
+        private SmallMap Small()
+        {
+            if (_small is { } known) return known;
+            lock (_lock)
+            {
+                var key = new StateKey
+                {
+                    MultimapKeysValuesSideInput = new StateKey.Types.MultimapKeysValuesSideInput
+                    {
+                        TransformId = owner.Plan.TransformId, SideInputId = owner.Plan.Tag, Window = window,
+                    },
+                };
+                return _small ??= owner.ReadFirstPage(key, (page, isAll) => isAll ? Decode(page) : new SmallMap([], null));
+            }
+        }
+
+        private SmallMap Decode(ReadOnlyMemory<byte> page)
         {
             var coder = new KvCoder<TKey, IEnumerable<TValue>>(owner._keyCoder, new ListCoder<IEnumerable<TValue>, TValue>(owner._valueCoder));
-            var key = new StateKey
+            var keys = new List<TKey>();
+            var byKey = new Dictionary<ByteString, TValue[]>();
+            foreach (var (key, values) in PagedValues.Decode([page], coder, owner.Bundle.State))
             {
-                MultimapKeysValuesSideInput = new StateKey.Types.MultimapKeysValuesSideInput
-                {
-                    TransformId = owner.Plan.TransformId, SideInputId = owner.Plan.Tag, Window = window,
-                },
-            };
-            var all = owner.Read(key, coder).ToArray();
-            foreach (var (k, values) in all)
-                _byKey[UnsafeByteOperations.UnsafeWrap(owner._keyCoder.ToBytes(k, nested: true))] = [.. values];
-            return Array.ConvertAll(all, static pair => pair.Key);
+                keys.Add(key);
+                byKey[UnsafeByteOperations.UnsafeWrap(owner._keyCoder.ToBytes(key, nested: true))] = [.. values];
+            }
+
+            return new SmallMap([.. keys], byKey);
         }
     }
+
+    /// <summary>The whole of a window; no <paramref name="ByKey"/> if it is too large to be one.</summary>
+    private sealed record SmallMap(TKey[] Keys, IReadOnlyDictionary<ByteString, TValue[]>? ByKey);
 
     private sealed class SideInputMap(Content content, SideInputPlan plan) : IReadOnlyDictionary<TKey, TValue>
     {

@@ -75,6 +75,20 @@ internal abstract class SideInputReader(SideInputPlan plan)
 
     protected abstract object? Open(BoundedWindow window, ByteString encodedWindow);
 
+    /// <summary>Something made of a state key's first page, kept from bundle to bundle where the runner allows it.</summary>
+    /// <param name="key">The state key.</param>
+    /// <param name="make">Gets the page and whether it is all.</param>
+    protected T ReadFirstPage<T>(StateKey key, Func<ReadOnlyMemory<byte>, bool, T> make) where T : class
+    {
+        var cache = Bundle.Services.SideInputs;
+        var cacheKey = key.ToByteString();
+        if (_cacheToken is { } known && cache.Get(known, cacheKey) is T cached) return cached;
+        var (data, isAll) = Bundle.State.FirstPage(key);
+        var made = make(data, isAll);
+        if (_cacheToken is { } token) cache.Put(token, cacheKey, made, 64 + (isAll ? 4L * data.Length : 0));
+        return made;
+    }
+
     /// <summary>The values of a state key: from the cache, or fetched as they are read and cached when they have been read to the end.</summary>
     protected LazySequence<T> Read<T>(StateKey key, Coder<T> coder)
     {
