@@ -27,11 +27,37 @@ internal abstract class CpuKernels(WorkerPool pool) : IDisposable
     /// <summary>y = x × weightsᵀ, or y += … with <paramref name="accumulate"/>. x is [rows, inputs], y is [rows, outputs].</summary>
     public abstract void Multiply(Matrix x, PackedMatrix weights, Matrix y, bool accumulate = false);
 
-    /// <summary>y = x / √(mean(x²) + epsilon) × weight, row by row.</summary>
+    /// <summary>
+    /// y = x / √(mean(x²) + epsilon) × weight, for each run of as many columns as the weight has: whole rows, or heads. y may be x.
+    /// </summary>
     public abstract void RmsNorm(Matrix x, NativeBuffer<float> weight, float epsilon, Matrix y);
 
-    /// <summary>y = gelu(gate) × up with the tanh approximation; gateUp is [rows, 2 × columns of y], the gate first.</summary>
-    public abstract void GeluTanhAndMultiply(Matrix gateUp, Matrix y);
+    /// <summary>y = (x − mean) / √(variance + epsilon) × weight + bias, row by row. y may be x.</summary>
+    public abstract void LayerNorm(Matrix x, NativeBuffer<float> weight, NativeBuffer<float> bias, float epsilon, Matrix y);
+
+    /// <summary>x = f(x).</summary>
+    public abstract void Activate(Activation activation, Matrix x);
+
+    /// <summary>y = f(gate) × up.</summary>
+    public abstract void ActivateAndMultiply(Activation activation, Matrix gate, Matrix up, Matrix y);
+
+    /// <summary>x = cap × tanh(x / cap).</summary>
+    public abstract void SoftCap(Matrix x, float cap);
+
+    /// <summary>Adds the bias to every row.</summary>
+    public abstract void AddBias(Matrix y, NativeBuffer<float> bias);
+
+    /// <summary>Adds to every row the row of the table, [positions, columns], that its position has.</summary>
+    public abstract void AddPositions(Matrix y, NativeBuffer<float> table, PagedBatch batch);
+
+    /// <summary>y += x.</summary>
+    public abstract void Add(Matrix x, Matrix y);
+
+    /// <summary>y[rows[first + i]] += scales[first + i] × x[i], for all rows of x; no row of y is named twice.</summary>
+    public abstract void AddScaledRows(Matrix x, int[] rows, float[] scales, int first, Matrix y);
+
+    /// <summary>x = factor × x.</summary>
+    public abstract void Scale(Matrix x, float factor);
 
     /// <summary>Rotates each head of x, [rows, heads × headSize], in place: the first half of the rotated part against the second.</summary>
     public abstract void Rotate(Matrix x, int headSize, RotaryTable table, PagedBatch batch);
@@ -40,7 +66,7 @@ internal abstract class CpuKernels(WorkerPool pool) : IDisposable
     public abstract void StoreKeysValues(Matrix keys, Matrix values, KvCacheLayer cache, PagedBatch batch);
 
     /// <summary>Causal attention of each row over its sequence up to itself; queries and output are [rows, heads × head size].</summary>
-    public abstract void Attend(Matrix queries, KvCacheLayer cache, PagedBatch batch, float scale, Matrix output);
+    public abstract void Attend(Matrix queries, KvCacheLayer cache, PagedBatch batch, AttentionOptions options, Matrix output);
 
     /// <summary>y[i] = row ids[i] of the table × scale.</summary>
     public abstract void Gather(PackedMatrix table, int[] ids, float scale, Matrix y);

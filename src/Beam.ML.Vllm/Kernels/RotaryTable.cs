@@ -9,8 +9,9 @@ internal sealed unsafe class RotaryTable : IDisposable
 
     /// <param name="inverseFrequencies">Radians per position, one for each pair of features.</param>
     /// <param name="positions">How many positions to prepare.</param>
+    /// <param name="scale">What cosines and sines are multiplied by.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public RotaryTable(ReadOnlySpan<float> inverseFrequencies, int positions)
+    public RotaryTable(ReadOnlySpan<float> inverseFrequencies, int positions, float scale = 1)
     {
         Half = inverseFrequencies.Length;
         _values = new NativeBuffer<float>(2L * positions * Half);
@@ -20,8 +21,8 @@ internal sealed unsafe class RotaryTable : IDisposable
             {
                 // The angle is rounded to float first, as the reference implementations do.
                 var (sin, cos) = Math.SinCos(position * inverseFrequencies[i]);
-                Cos(position)[i] = (float)cos;
-                Sin(position)[i] = (float)sin;
+                Cos(position)[i] = (float)cos * scale;
+                Sin(position)[i] = (float)sin * scale;
             }
         }
     }

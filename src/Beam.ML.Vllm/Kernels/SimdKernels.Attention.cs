@@ -19,7 +19,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         Pool.Run(ref work, (long)keys.Rows * keys.Columns > WorthSharing / 4);
     }
 
-    public override void Attend(Matrix queries, KvCacheLayer cache, PagedBatch batch, float scale, Matrix output)
+    public override void Attend(Matrix queries, KvCacheLayer cache, PagedBatch batch, AttentionOptions options, Matrix output)
     {
         var capacity = (batch.MaxContext + cache.BlockSize - 1) / cache.BlockSize * cache.BlockSize;
         var work = new AttendWork
@@ -27,13 +27,13 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             Queries = queries,
             Cache = cache,
             Batch = batch,
-            Scale = scale,
+            Options = options,
             Output = output,
             Scores = AtLeast(ref _scores, (long)Pool.Threads * QueriesTogether * capacity).Pointer,
             Capacity = capacity,
         };
         long operations = 0;
-        foreach (var slice in batch.Slices) operations += (long)slice.Rows * (slice.FirstPosition + slice.Rows) * queries.Columns;
+        foreach (var slice in batch.Slices) operations += (long)slice.Rows * Math.Min(slice.FirstPosition + slice.Rows, options.Window) * queries.Columns;
         Pool.Run(ref work, operations > 8 * WorthSharing ? Pool.Threads : 1);
     }
 
@@ -112,7 +112,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         public Matrix Queries;
         public KvCacheLayer Cache;
         public PagedBatch Batch;
-        public float Scale;
+        public AttentionOptions Options;
         public Matrix Output;
         public float* Scores;
         public int Capacity;
@@ -148,12 +148,14 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             var queries = stackalloc float*[QueriesTogether];
             var outputs = stackalloc float*[QueriesTogether];
             var lengths = stackalloc int[QueriesTogether];
+            var heads = stackalloc int[QueriesTogether];
             var sums = stackalloc float[QueriesTogether];
             var count = Math.Min(QueriesTogether, (slice.Rows * sharing) - (group * QueriesTogether));
             for (var i = 0; i < QueriesTogether; i++)
             {
                 var (row, shared) = Math.DivRem((group * QueriesTogether) + Math.Min(i, count - 1), sharing);
-                var column = ((head * sharing) + shared) * Cache.HeadSize;
+                heads[i] = (head * sharing) + shared;
+                var column = heads[i] * Cache.HeadSize;
                 queries[i] = Queries.Row(slice.FirstRow + row) + column;
                 outputs[i] = Output.Row(slice.FirstRow + row) + column;
                 lengths[i] = slice.FirstPosition + row + 1;
@@ -161,21 +163,23 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
             fixed (int* blocks = &Batch.BlockTables[slice.FirstBlock])
             {
-                var length = lengths[QueriesTogether - 1];
-                Score<TCache>(queries, blocks, head, length, scores);
-                for (var i = 0; i < QueriesTogether; i++) sums[i] = Softmax(scores + ((long)i * Capacity), lengths[i], length, Scale);
-                Weigh<TCache>(scores, blocks, head, length, sums, outputs, count);
+                // The first query sees furthest back, the last one furthest on.
+                int length = lengths[QueriesTogether - 1], first = Math.Max(0, lengths[0] - Options.Window) / TSimd.Width * TSimd.Width;
+                Score<TCache>(queries, blocks, head, first, length, scores);
+                for (var i = 0; i < QueriesTogether; i++)
+                    sums[i] = Softmax(scores + ((long)i * Capacity), first, lengths[i], length, heads[i]);
+                Weigh<TCache>(scores, blocks, head, first, length, sums, outputs, count);
             }
         }
 
-        /// <summary>scores[i, position] = query i · key, for whole vectors of positions up to <paramref name="length"/>.</summary>
+        /// <summary>scores[i, position] = query i · key, for whole vectors of positions from <paramref name="first"/> up to <paramref name="length"/>.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void Score<TCache>(float** queries, int* blocks, int head, int length, float* scores)
+        private readonly void Score<TCache>(float** queries, int* blocks, int head, int first, int length, float* scores)
             where TCache : struct, ICacheFormat
         {
             float* q0 = queries[0], q1 = queries[1], q2 = queries[2], q3 = queries[3];
             int blockSize = Cache.BlockSize, size = Cache.HeadSize, stride = blockSize * TCache.ElementBytes;
-            for (var position = 0; position < length; position += TSimd.Width)
+            for (var position = first; position < length; position += TSimd.Width)
             {
                 var (block, slot) = Math.DivRem(position, blockSize);
                 var key = Cache.Keys(blocks[block], head) + (slot * TCache.ElementBytes);
@@ -197,20 +201,39 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             }
         }
 
-        /// <summary>Exponentials of the first scores, zero from there to <paramref name="padded"/>; returns their sum.</summary>
+        /// <summary>
+        /// Exponentials of the scores that one query sees, zero for the others from <paramref name="first"/> to
+        /// <paramref name="padded"/>; returns their sum, the sink's included.
+        /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static float Softmax(float* scores, int length, int padded, float scale)
+        private readonly float Softmax(float* scores, int first, int length, int padded, int head)
         {
+            // What a query does not see of its first vector counts as minus infinity: the order of the sum is that of positions alone.
+            var start = Math.Max(0, length - Options.Window);
+            var begin = start / TSimd.Width * TSimd.Width;
+            for (var i = first; i < begin; i++) scores[i] = 0;
+            for (var i = begin; i < start; i++) scores[i] = float.NegativeInfinity;
+            for (var i = length; i < padded; i++) scores[i] = 0;
+
+            var scale = Options.Scale;
+            if (Options.SoftCap > 0)
+            {
+                Cap(scores, begin, length, scale, Options.SoftCap);
+                scale = 1;
+            }
+
             var max = float.NegativeInfinity;
             var whole = length - (length % TSimd.Width);
             var maxima = TSimd.Broadcast(max);
-            for (var i = 0; i < whole; i += TSimd.Width) maxima = TSimd.Max(TSimd.Load(scores + i), maxima);
+            for (var i = begin; i < whole; i += TSimd.Width) maxima = TSimd.Max(TSimd.Load(scores + i), maxima);
             max = TSimd.MaxLane(maxima);
             for (var i = whole; i < length; i++) max = MathF.Max(max, scores[i]);
+            max *= scale;
+            var sink = Options.Sinks is null ? float.NegativeInfinity : Options.Sinks.Pointer[head];
+            if (sink > max) max = sink;
 
-            TVec factor = TSimd.Broadcast(scale), shift = TSimd.Broadcast(max * scale), sums = TSimd.Zero;
-            for (var i = length; i < padded; i++) scores[i] = 0;
-            for (var i = 0; i < length; i += TSimd.Width)
+            TVec factor = TSimd.Broadcast(scale), shift = TSimd.Broadcast(max), sums = TSimd.Zero;
+            for (var i = begin; i < length; i += TSimd.Width)
             {
                 var left = length - i;
                 var e = TSimd.Exp(TSimd.Sub(TSimd.Mul(Partial<TSimd, TVec>.Load(scores + i, left), factor), shift));
@@ -218,17 +241,32 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
                 sums = TSimd.Add(sums, Partial<TSimd, TVec>.Load(scores + i, left));
             }
 
-            return TSimd.Sum(sums);
+            var sum = TSimd.Sum(sums);
+            return Options.Sinks is null ? sum : sum + MathF.Exp(sink - max);
+        }
+
+        /// <summary>The capped scores; what is minus infinity is put back afterwards, as the cap would make it finite.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void Cap(float* scores, int begin, int length, float scale, float cap)
+        {
+            TVec twiceInverse = TSimd.Broadcast(2 * scale / cap), limit = TSimd.Broadcast(cap), twiceLimit = TSimd.Broadcast(2 * cap);
+            for (var i = begin; i < length; i += TSimd.Width)
+            {
+                var capped = SoftCap(Partial<TSimd, TVec>.Load(scores + i, length - i), twiceInverse, limit, twiceLimit);
+                Partial<TSimd, TVec>.Store(scores + i, capped, length - i);
+            }
+
+            for (var i = begin; i < length - Options.Window; i++) scores[i] = float.NegativeInfinity;
         }
 
         /// <summary>output i = Σ over positions of weight × value, divided by the sum of the weights.</summary>
-        private readonly void Weigh<TCache>(float* scores, int* blocks, int head, int length, float* sums, float** outputs, int count)
+        private readonly void Weigh<TCache>(float* scores, int* blocks, int head, int first, int length, float* sums, float** outputs, int count)
             where TCache : struct, ICacheFormat
         {
             var tile = stackalloc float[QueriesTogether * 32];
             for (var d = 0; d < Cache.HeadSize; d += 2 * TSimd.Width)
             {
-                WeighTile<TCache>(scores, blocks, head, length, d, tile);
+                WeighTile<TCache>(scores, blocks, head, first, length, d, tile);
                 var columns = Math.Min(2 * TSimd.Width, Cache.HeadSize - d);
                 for (var i = 0; i < count; i++)
                 {
@@ -242,17 +280,18 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
         /// <summary>Two vectors of features of four queries. Without calls, so that the sums stay in registers.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void WeighTile<TCache>(float* scores, int* blocks, int head, int length, int feature, float* tile)
+        private readonly void WeighTile<TCache>(float* scores, int* blocks, int head, int first, int length, int feature, float* tile)
             where TCache : struct, ICacheFormat
         {
             int blockSize = Cache.BlockSize, stride = Cache.PaddedHeadSize * TCache.ElementBytes;
             float* w0 = scores, w1 = w0 + Capacity, w2 = w1 + Capacity, w3 = w2 + Capacity;
             TVec a0 = TSimd.Zero, a1 = TSimd.Zero, a2 = TSimd.Zero, a3 = TSimd.Zero;
             TVec b0 = TSimd.Zero, b1 = TSimd.Zero, b2 = TSimd.Zero, b3 = TSimd.Zero;
-            for (int position = 0, block = 0; position < length; block++)
+            for (int position = first, block = first / blockSize; position < length; block++)
             {
-                var value = Cache.Values(blocks[block], head) + (feature * TCache.ElementBytes);
-                var end = Math.Min(position + blockSize, length);
+                var slot = position - (block * blockSize);
+                var value = Cache.Values(blocks[block], head) + (feature * TCache.ElementBytes) + ((long)slot * stride);
+                var end = Math.Min((block + 1) * blockSize, length);
                 for (; position < end; position++, value += stride)
                 {
                     TVec v = TCache.Load(value), u = TCache.Load(value + (TSimd.Width * TCache.ElementBytes)), w;

@@ -3,102 +3,100 @@ using Beam.ML.Vllm.Weights;
 
 namespace Beam.ML.Vllm.Models;
 
-/// <summary>
-/// Makes layers from the tensors of a checkpoint: checks their shapes against config.json, packs them for the kernels, and keeps account
-/// of the memory so that the model can give it back.
-/// </summary>
+/// <summary>Makes layers of the tensors that a module's name stands for, with the sizes of config.json.</summary>
 internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, int maxModelLength)
     : IDisposable
 {
-    private readonly List<IDisposable> _owned = [];
-
     public ModelConfig Config => config;
 
-    /// <summary>One tensor, [outputs, inputs], or several stacked into one layer.</summary>
-    public Linear Linear(int inputs, params ReadOnlySpan<(string Name, int Outputs)> parts) => new(Pack(inputs, parts));
+    public WeightLoader Weights { get; } = new(checkpoint, kernels, roundToBFloat16);
 
-    /// <param name="name">The tensor.</param>
+    public int MaxModelLength => maxModelLength;
+
+    public Linear Linear(string name, int inputs, int outputs, bool bias = false) => Linear(inputs, bias, (name, outputs));
+
+    /// <summary>One module, [outputs, inputs], or several stacked into one layer.</summary>
+    public Linear Linear(int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts)
+    {
+        var weights = new WeightPart[parts.Length];
+        for (var i = 0; i < parts.Length; i++) weights[i] = new WeightPart(Weights.Get($"{parts[i].Name}.weight"), parts[i].Outputs);
+        var packed = Weights.Pack(inputs, weights);
+        if (!bias) return new Linear(packed);
+        for (var i = 0; i < parts.Length; i++) weights[i] = weights[i] with { Tensor = Weights.Get($"{parts[i].Name}.bias") };
+        return new Linear(packed, Weights.Biases(weights));
+    }
+
+    /// <summary>A module that stores its weights as [inputs, outputs], with a bias.</summary>
+    public Linear TransposedLinear(string name, int inputs, int outputs) => new(
+        Weights.Pack(inputs, new WeightPart(Weights.Get($"{name}.weight"), outputs, IsTransposed: true)),
+        Weights.Vector(Weights.Get($"{name}.bias"), outputs));
+
+    /// <param name="name">The module.</param>
+    /// <param name="size">Columns; those of the residual stream if it is not given.</param>
     /// <param name="offset">Added to each weight: Gemma stores the distance from one.</param>
-    public unsafe RmsNorm RmsNorm(string name, float offset = 0)
+    /// <param name="scale">Multiplies each weight then.</param>
+    public RmsNorm RmsNorm(string name, int? size = null, float offset = 0, float scale = 1) =>
+        new(Weights.Vector(Weights.Get($"{name}.weight"), size ?? config.HiddenSize, scale, offset), config.RmsNormEpsilon);
+
+    public LayerNorm LayerNorm(string name, float epsilon) => new(
+        Weights.Vector(Weights.Get($"{name}.weight"), config.HiddenSize), Weights.Vector(Weights.Get($"{name}.bias"), config.HiddenSize), epsilon);
+
+    public TokenEmbedding Embedding(string name, float scale = 1) =>
+        new(Weights.Pack(config.HiddenSize, new WeightPart(Weights.Get($"{name}.weight"), config.VocabularySize)), scale);
+
+    public RotaryEmbedding Rotary(string layerType = ModelConfig.Full, int? headSize = null)
     {
-        var values = checkpoint.Get(name).Require(config.HiddenSize).ToArray();
-        var weight = Own(new NativeBuffer<float>(values.Length));
-        for (var i = 0; i < values.Length; i++) weight.Pointer[i] = values[i] + offset;
-        return new RmsNorm(weight, config.RmsNormEpsilon);
+        var size = headSize ?? config.HeadSize;
+        var frequencies = RotaryFrequencies.Compute(config, config.Rope(layerType), size, maxModelLength);
+        return new RotaryEmbedding(Weights.Own(new RotaryTable(frequencies.Inverse, maxModelLength, frequencies.Scale)), size);
     }
 
-    public TokenEmbedding Embedding(string name, float scale = 1) => new(Pack(config.HiddenSize, [(name, config.VocabularySize)]), scale);
+    /// <summary>The sizes that most attention layers have.</summary>
+    public AttentionShape Shape(int layer) => new(layer, config.Heads, config.KeyValueHeads, config.HeadSize);
 
-    /// <summary>Rotation of whole heads, unscaled.</summary>
-    public RotaryEmbedding Rotary()
+    /// <summary>q_proj, k_proj, v_proj, o_proj, and q_norm and k_norm where the family has them.</summary>
+    public SelfAttention Attention(
+        string name, AttentionShape shape, RotaryEmbedding? rotary, bool bias = false, bool outputBias = false, bool headNorms = false, float normOffset = 0)
     {
-        var rope = config.Rope();
-        if (rope.Type != "default") throw config.Wrong("rope scaling", $"is of type '{rope.Type}', which this architecture has no use for");
-        if (config.HeadSize % 2 != 0) throw config.Wrong("head_dim", $"is {config.HeadSize}, which is odd");
-        var frequencies = new float[config.HeadSize / 2];
-        for (var i = 0; i < frequencies.Length; i++) frequencies[i] = 1 / MathF.Pow(rope.Theta, 2f * i / config.HeadSize);
-        return new RotaryEmbedding(Own(new RotaryTable(frequencies, maxModelLength)), config.HeadSize);
+        var projection = Linear(
+            config.HiddenSize, bias, ($"{name}.q_proj", shape.QuerySize), ($"{name}.k_proj", shape.KeyValueSize), ($"{name}.v_proj", shape.KeyValueSize));
+        var output = Linear($"{name}.o_proj", shape.QuerySize, config.HiddenSize, outputBias);
+        return new SelfAttention(shape, projection, output, rotary)
+        {
+            QueryNorm = headNorms ? RmsNorm($"{name}.q_norm", shape.HeadSize, normOffset) : null,
+            KeyNorm = headNorms ? RmsNorm($"{name}.k_norm", shape.HeadSize, normOffset) : null,
+        };
     }
 
-    /// <summary>Hands everything made so far over to a model.</summary>
-    public IReadOnlyList<IDisposable> TakeOwned()
+    /// <summary>gate_proj, up_proj, down_proj.</summary>
+    public GatedMlp GatedMlp(string name, Activation activation, int? intermediateSize = null, bool bias = false)
     {
-        IDisposable[] owned = [.. _owned];
-        _owned.Clear();
-        return owned;
+        var size = intermediateSize ?? config.IntermediateSize;
+        var gateUp = Linear(config.HiddenSize, bias, ($"{name}.gate_proj", size), ($"{name}.up_proj", size));
+        return new GatedMlp(gateUp, Linear($"{name}.down_proj", size, config.HiddenSize, bias), activation);
+    }
+
+    /// <summary>The window of a layer, in positions; null for none.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="otherwise">Which layers have one in files that do not say.</param>
+    public int? Window(int layer, Func<int, bool> otherwise) => config.IsSliding(layer, otherwise) ? config.Size("sliding_window", 1 << 30) : null;
+
+    /// <summary>A decoder with the names that Llama has given to embedding, layers, norm and head.</summary>
+    /// <param name="layer">Makes a layer from its number and its name.</param>
+    /// <param name="tied">Whether the head is the embedding in files that do not say.</param>
+    /// <param name="embeddingScale">What embeddings are multiplied by.</param>
+    /// <param name="normOffset">Added to the weights of the last norm.</param>
+    /// <param name="inputs">Layers that come before the others.</param>
+    public DecoderModel Decoder(
+        Func<int, string, IEnumerable<ILayer>> layer, bool tied = false, float embeddingScale = 1, float normOffset = 0, params ILayer[] inputs)
+    {
+        var embedding = Embedding("model.embed_tokens", embeddingScale);
+        ILayer[] layers = [.. inputs, .. Enumerable.Range(0, config.Layers).SelectMany(i => layer(i, $"model.layers.{i}"))];
+        var vocabulary = config.Flag("tie_word_embeddings", tied) ? embedding.TiedHead() : Linear("lm_head", config.HiddenSize, config.VocabularySize);
+        var head = new DecoderHead(RmsNorm("model.norm", offset: normOffset), vocabulary) { SoftCap = config.Float("final_logit_softcapping", 0) };
+        return new DecoderModel(embedding, layers, head, Weights.TakeOwned());
     }
 
     /// <summary>Frees what no model has taken.</summary>
-    public void Dispose()
-    {
-        foreach (var owned in _owned) owned.Dispose();
-    }
-
-    private PackedMatrix Pack(int inputs, ReadOnlySpan<(string Name, int Outputs)> parts)
-    {
-        var tensors = new TensorView[parts.Length];
-        var outputs = 0;
-        for (var i = 0; i < parts.Length; i++)
-        {
-            tensors[i] = checkpoint.Get(parts[i].Name).Require(parts[i].Outputs, inputs);
-            outputs = checked(outputs + parts[i].Outputs);
-        }
-
-        // bfloat16 weights widen to the very same floats: they stay small whatever the engine's dtype.
-        var format = roundToBFloat16 || tensors.All(t => t.Type == TensorType.BFloat16) ? WeightFormat.BFloat16 : WeightFormat.Float32;
-        var packed = Own(new PackedMatrix(outputs, inputs, format, kernels.PanelWidth));
-        var first = 0;
-        foreach (var tensor in tensors)
-        {
-            var work = new PackWork { Tensor = tensor, Target = packed, FirstOutput = first };
-            kernels.Pool.Run(ref work);
-            first += tensor.Rows;
-        }
-
-        return packed;
-    }
-
-    private T Own<T>(T resource) where T : IDisposable
-    {
-        _owned.Add(resource);
-        return resource;
-    }
-
-    private struct PackWork : IParallelWork
-    {
-        public TensorView Tensor;
-        public PackedMatrix Target;
-        public int FirstOutput;
-
-        public readonly void Run(int part, int parts)
-        {
-            var row = new float[Tensor.Columns];
-            int from = (int)((long)Tensor.Rows * part / parts), to = (int)((long)Tensor.Rows * (part + 1) / parts);
-            for (var i = from; i < to; i++)
-            {
-                Tensor.ReadRow(i, row);
-                Target.SetOutput(FirstOutput + i, row);
-            }
-        }
-    }
+    public void Dispose() => Weights.Dispose();
 }

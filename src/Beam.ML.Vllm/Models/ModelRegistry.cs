@@ -5,14 +5,25 @@ namespace Beam.ML.Vllm.Models;
 /// <summary>What the engine needs to know of an architecture.</summary>
 /// <param name="KvShapes">What each layer will keep of a token in the cache.</param>
 /// <param name="Build">Makes the model from its tensors.</param>
-internal sealed record Architecture(Func<ModelConfig, IReadOnlyList<KvShape>> KvShapes, Func<LayerFactory, DecoderModel> Build);
+internal sealed record Architecture(Func<ModelConfig, IReadOnlyList<KvShape>> KvShapes, Func<LayerFactory, DecoderModel> Build)
+{
+    /// <summary>An architecture whose layers all keep the same.</summary>
+    public Architecture(Func<LayerFactory, DecoderModel> build)
+        : this(config => [.. Enumerable.Repeat(new KvShape(config.KeyValueHeads, config.HeadSize), config.Layers)], build)
+    {
+    }
+}
 
 /// <summary>The architectures that have a model file, by the names that config.json gives them.</summary>
 internal static class ModelRegistry
 {
     private static readonly Dictionary<string, Architecture> Architectures = new(StringComparer.Ordinal)
     {
-        ["GemmaForCausalLM"] = new(GemmaForCausalLM.KvShapes, GemmaForCausalLM.Build),
+        ["GemmaForCausalLM"] = new(GemmaForCausalLM.Build),
+        ["LlamaForCausalLM"] = new(LlamaForCausalLM.Build),
+        ["MistralForCausalLM"] = new(LlamaForCausalLM.Build),
+        ["Qwen2ForCausalLM"] = new(Qwen2ForCausalLM.Build),
+        ["Qwen3ForCausalLM"] = new(Qwen3ForCausalLM.Build),
     };
 
     /// <summary>The first known architecture that the configuration names.</summary>

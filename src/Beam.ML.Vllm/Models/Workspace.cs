@@ -7,10 +7,17 @@ internal enum Scratch
 {
     Hidden,
     Normed,
-    Qkv,
+    Branch,
+    Projections,
+    Values,
     Attention,
     GateUp,
     Activated,
+    RouterLogits,
+    ExpertInput,
+    ExpertOutput,
+    ExpertSum,
+    PerLayerInputs,
     LogitRows,
     Logits,
 }

@@ -1,19 +1,26 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Beam.ML.Vllm.Weights;
 
 /// <summary>
-/// config.json, in the form that Transformers writes today and in the older one that most published checkpoints carry. What all decoders
-/// share is a property; what one family needs it asks for by key.
+/// config.json, in the form that Transformers writes today and in the older one that most published checkpoints carry; of a multimodal
+/// model the text part. What all decoders share is a property; what one family needs it asks for by key.
 /// </summary>
 internal sealed class ModelConfig
 {
-    private readonly JsonElement _root;
+    public const string Sliding = "sliding_attention", Full = "full_attention";
+
+    private readonly JsonElement _file;
+    private readonly JsonElement _text;
+    private readonly string? _family;
     private readonly string _path;
 
     private ModelConfig(JsonElement root, string path)
     {
-        (_root, _path) = (root, path);
+        (_file, _path) = (root, path);
+        _text = root.TryGetProperty("text_config", out var text) && text.ValueKind == JsonValueKind.Object ? text : root;
+        _family = _text.TryGetProperty("model_type", out var family) && family.ValueKind == JsonValueKind.String ? family.GetString() : null;
         Architectures = root.TryGetProperty("architectures", out var names) && names.ValueKind == JsonValueKind.Array
             ? [.. names.EnumerateArray().Select(n => n.ToString())]
             : [];
@@ -22,8 +29,8 @@ internal sealed class ModelConfig
         Layers = Size("num_hidden_layers", 10_000);
         Heads = Size("num_attention_heads", 1 << 16);
         KeyValueHeads = Has("num_key_value_heads") ? Size("num_key_value_heads", 1 << 16) : Heads;
-        HeadSize = Has("head_dim") ? Size("head_dim", 1 << 16) : HiddenSize / Heads;
-        IntermediateSize = Size("intermediate_size", 1 << 22);
+        HeadSize = Has("head_dim") ? Size("head_dim", 1 << 16) : Math.Max(1, HiddenSize / Heads);
+        IntermediateSize = Has("intermediate_size") || _family != "gpt2" ? Size("intermediate_size", 1 << 22) : 4 * HiddenSize;
         MaxPositions = Size("max_position_embeddings", 1 << 24);
         RmsNormEpsilon = Float("rms_norm_eps", 1e-6f);
         Type = ParseType(Text("dtype") ?? Text("torch_dtype"));
@@ -68,46 +75,111 @@ internal sealed class ModelConfig
         return JsonFile.Read(path, root => new ModelConfig(root.Clone(), path));
     }
 
-    public bool Has(string key) => _root.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null;
+    public bool Has(string key) => TryGet(key, out _);
 
-    public string? Text(string key) =>
-        _root.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public string? Text(string key) => TryGet(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     public bool Flag(string key, bool otherwise) =>
-        _root.TryGetProperty(key, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : otherwise;
+        TryGet(key, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : otherwise;
 
-    public float Float(string key, float otherwise) => Has(key) ? Number(_root, key) : otherwise;
+    public float Float(string key, float otherwise) => TryGet(key, out var value) ? Positive(value, key) : otherwise;
 
     /// <summary>A number that counts something: from 1 to a limit that no model comes near.</summary>
-    public int Size(string key, int limit)
+    public int Size(string key, int limit) => TryGet(key, out var value) ? Count(value, key, limit) : throw Wrong(key, "is missing");
+
+    /// <summary>A list of layers, or the like; empty where there is none.</summary>
+    public IReadOnlyList<int> Numbers(string key)
     {
-        if (!_root.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null) throw Wrong(key, "is missing");
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out var number) || number < 1 || number > limit)
-            throw Wrong(key, $"is {value.GetRawText()}, which is not between 1 and {limit}");
-        return (int)number;
+        if (!TryGet(key, out var list)) return [];
+        if (list.ValueKind != JsonValueKind.Array || list.EnumerateArray().Any(e => e.ValueKind != JsonValueKind.Number || !e.TryGetInt32(out _)))
+            throw Wrong(key, $"is {list.GetRawText()}, which is not a list of whole numbers");
+        return [.. list.EnumerateArray().Select(e => e.GetInt32())];
     }
 
-    /// <summary>How positions turn into angles: <c>rope_parameters</c>, or <c>rope_theta</c> and <c>rope_scaling</c> in the older form.</summary>
-    public RopeParameters Rope()
+    /// <summary>A size that a layer may have for itself: in <c>per_layer_config</c>, otherwise what all layers have.</summary>
+    public int? LayerSize(int layer, string key, int limit) =>
+        TryGet("per_layer_config", out var layers) && layers.ValueKind == JsonValueKind.Object
+        && layers.TryGetProperty(layer.ToString(CultureInfo.InvariantCulture), out var own) && own.ValueKind == JsonValueKind.Object
+        && own.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null
+            ? Count(value, key, limit)
+            : null;
+
+    /// <summary>Whether a layer sees a window only: as <c>layer_types</c> says, or, in files without it, as the family has it.</summary>
+    public bool IsSliding(int layer, Func<int, bool> otherwise)
     {
-        if (_root.TryGetProperty("rope_parameters", out var present) && present.ValueKind == JsonValueKind.Object)
-            return new RopeParameters(present.TryGetProperty("rope_theta", out _) ? Number(present, "rope_theta") : Float("rope_theta", 10_000), RopeType(present));
-        var type = _root.TryGetProperty("rope_scaling", out var scaling) && scaling.ValueKind == JsonValueKind.Object ? RopeType(scaling) : "default";
-        return new RopeParameters(Float("rope_theta", 10_000), type);
+        if (!TryGet("layer_types", out var types) || types.ValueKind != JsonValueKind.Array) return otherwise(layer);
+        if (types.GetArrayLength() < Layers) throw Wrong("layer_types", $"has {types.GetArrayLength()} entries for {Layers} layers");
+        return types[layer].ToString() switch
+        {
+            Sliding => true,
+            Full => false,
+            var type => throw Wrong("layer_types", $"has '{type}'; known are {Full} and {Sliding}"),
+        };
+    }
+
+    /// <summary>
+    /// How the positions of layers of a kind turn into angles: <c>rope_parameters</c>, one for all layers or one for each kind, or
+    /// <c>rope_theta</c>, <c>rope_local_base_freq</c> and <c>rope_scaling</c> in the older form.
+    /// </summary>
+    public RopeParameters Rope(string layerType = Full)
+    {
+        JsonElement? rope = null;
+        if (TryGet("rope_parameters", out var present) && present.ValueKind == JsonValueKind.Object)
+            rope = present.TryGetProperty(layerType, out var ofType) && ofType.ValueKind == JsonValueKind.Object ? ofType : present;
+        else if (layerType == Sliding && Has("rope_local_base_freq"))
+            return new RopeParameters { Theta = Float("rope_local_base_freq", 10_000) };
+        else if (TryGet("rope_scaling", out var scaling) && scaling.ValueKind == JsonValueKind.Object)
+            rope = scaling;
+
+        var type = RopeText(rope, "rope_type") ?? RopeText(rope, "type") ?? "default";
+        return new RopeParameters
+        {
+            Theta = RopeNumber(rope, "rope_theta") ?? Float("rope_theta", 10_000),
+            Type = type,
+            PartialRotaryFactor = RopeNumber(rope, "partial_rotary_factor") ?? Float("partial_rotary_factor", 1),
+            Factor = RopeNumber(rope, "factor") ?? 1,
+            OriginalMaxPositions = RopeNumber(rope, "original_max_position_embeddings") ?? Float("original_max_position_embeddings", MaxPositions),
+            LowFrequencyFactor = RopeNumber(rope, "low_freq_factor") ?? 1,
+            HighFrequencyFactor = RopeNumber(rope, "high_freq_factor") ?? 4,
+            BetaFast = RopeNumber(rope, "beta_fast") ?? 32,
+            BetaSlow = RopeNumber(rope, "beta_slow") ?? 1,
+            Truncate = !(rope is { } r && r.TryGetProperty("truncate", out var truncate) && truncate.ValueKind == JsonValueKind.False),
+            AttentionFactor = RopeNumber(rope, "attention_factor"),
+            ShortFactors = RopeNumbers(rope, "short_factor"),
+            LongFactors = RopeNumbers(rope, "long_factor"),
+        };
     }
 
     public ModelLoadException Wrong(string key, string what) => new($"'{_path}': {key} {what}; the file is not that of a model that this engine knows, or damaged.");
 
-    private static string RopeType(JsonElement rope) =>
-        rope.TryGetProperty("rope_type", out var type) || rope.TryGetProperty("type", out type) ? type.ToString() : "default";
-
-    private float Number(JsonElement parent, string key)
+    /// <summary>The first of text part, file and family defaults that has the key decides; a null there is no value.</summary>
+    private bool TryGet(string key, out JsonElement value)
     {
-        var value = parent.GetProperty(key);
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out var number) || !float.IsFinite((float)number) || number <= 0)
-            throw Wrong(key, $"is {value.GetRawText()}, which is not a positive number");
-        return (float)number;
+        key = FamilyDefaults.Name(_family, key);
+        return (_text.TryGetProperty(key, out value) || _file.TryGetProperty(key, out value) || FamilyDefaults.TryGet(_family, key, out value))
+            && value.ValueKind != JsonValueKind.Null;
     }
+
+    private static string? RopeText(JsonElement? rope, string key) =>
+        rope is { } r && r.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private float? RopeNumber(JsonElement? rope, string key) =>
+        rope is { } r && r.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? Positive(value, key) : null;
+
+    private float[] RopeNumbers(JsonElement? rope, string key) =>
+        rope is { } r && r.TryGetProperty(key, out var list) && list.ValueKind == JsonValueKind.Array
+            ? [.. list.EnumerateArray().Select(e => Positive(e, key))]
+            : [];
+
+    private int Count(JsonElement value, string key, int limit) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number) && number >= 1 && number <= limit
+            ? (int)number
+            : throw Wrong(key, $"is {value.GetRawText()}, which is not between 1 and {limit}");
+
+    private float Positive(JsonElement value, string key) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && float.IsFinite((float)number) && number > 0
+            ? (float)number
+            : throw Wrong(key, $"is {value.GetRawText()}, which is not a positive number");
 
     private TensorType? ParseType(string? name) => name switch
     {
@@ -118,8 +190,7 @@ internal sealed class ModelConfig
         _ => throw Wrong("dtype", $"is '{name}'; known are float32, float16 and bfloat16"),
     };
 
-    private int[] TokenIds(string key) => GenerationConfig.ReadTokenIds(_root, key);
+    /// <summary>The file's own ids count before those of its text part: they are what ends a turn.</summary>
+    private int[] TokenIds(string key) =>
+        GenerationConfig.ReadTokenIds(_file, key) is { Length: > 0 } ids ? ids : GenerationConfig.ReadTokenIds(_text, key);
 }
-
-/// <summary>The base of the rotary frequencies, and the kind of scaling on top ("default" is none).</summary>
-internal sealed record RopeParameters(float Theta, string Type);

@@ -34,24 +34,35 @@ internal sealed unsafe class TensorView(string name, string file, TensorType typ
                 $"'{file}': tensor '{name}' has shape [{string.Join(", ", shape)}] where config.json makes it [{string.Join(", ", expected.ToArray())}]; " +
                 "the weights and config.json are not of one model, download both again.");
 
+    /// <summary>One element of the first dimension, as a tensor of the others.</summary>
+    public TensorView Slice(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Rows);
+        return new TensorView($"{name}[{index}]", file, type, shape[1..], data + ((long)index * Columns * (type == TensorType.Float32 ? 4 : 2)));
+    }
+
     /// <summary>Converts one row to floats, which is exact for every type.</summary>
+    public void ReadRow(int row, Span<float> target) => ReadRow(row, 0, target[..Columns]);
+
+    /// <summary>Converts a part of a row to floats.</summary>
     /// <remarks>Loading calls it once for each row and is over before the JIT would come back to it.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void ReadRow(int row, Span<float> target)
+    public void ReadRow(int row, int firstColumn, Span<float> target)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows);
-        var start = (long)row * Columns;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)firstColumn, (uint)(Columns - target.Length));
+        var start = ((long)row * Columns) + firstColumn;
         switch (type)
         {
             case TensorType.Float32:
-                new ReadOnlySpan<float>((float*)data + start, Columns).CopyTo(target);
+                new ReadOnlySpan<float>((float*)data + start, target.Length).CopyTo(target);
                 break;
             case TensorType.BFloat16:
-                var bits = new ReadOnlySpan<ushort>((ushort*)data + start, Columns);
+                var bits = new ReadOnlySpan<ushort>((ushort*)data + start, target.Length);
                 for (var i = 0; i < bits.Length; i++) target[i] = BFloat16Bits.ToSingle(bits[i]);
                 break;
             default:
-                var halves = new ReadOnlySpan<Half>((Half*)data + start, Columns);
+                var halves = new ReadOnlySpan<Half>((Half*)data + start, target.Length);
                 for (var i = 0; i < halves.Length; i++) target[i] = (float)halves[i];
                 break;
         }

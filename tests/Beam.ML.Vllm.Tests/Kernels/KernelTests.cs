@@ -79,7 +79,8 @@ public sealed unsafe class KernelTests
                 fixed (float* px = x, pn = normed, pg = gelu)
                 {
                     kernels.RmsNorm(new Matrix(px, rows, columns, columns), w, 1e-6f, new Matrix(pn, rows, columns, columns));
-                    kernels.GeluTanhAndMultiply(new Matrix(px, rows, 2 * columns, 2 * columns), new Matrix(pg, rows, columns, columns));
+                    var both = new Matrix(px, rows, 2 * columns, 2 * columns);
+                    kernels.ActivateAndMultiply(Activation.GeluTanh, both.SliceColumns(0, columns), both.SliceColumns(columns, columns), new Matrix(pg, rows, columns, columns));
                 }
 
                 for (var r = 0; r < rows; r++)
@@ -196,7 +197,7 @@ public sealed unsafe class KernelTests
         var queries = Floats(random, batch.Rows * width, scale: 2);
         var output = new float[batch.Rows * width];
         fixed (float* q = queries, o = output)
-            kernels.Attend(new Matrix(q, batch.Rows, width, width), cache, batch, 0.3f, new Matrix(o, batch.Rows, width, width));
+            kernels.Attend(new Matrix(q, batch.Rows, width, width), cache, batch, new AttentionOptions(0.3f), new Matrix(o, batch.Rows, width, width));
 
         foreach (var (slice, s) in batch.Slices.Select((slice, s) => (slice, s)))
         {
