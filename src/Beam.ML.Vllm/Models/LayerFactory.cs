@@ -44,6 +44,23 @@ internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, Cp
     public TokenEmbedding Embedding(string name, float scale = 1) =>
         new(Weights.Pack(config.HiddenSize, new WeightPart(Weights.Get($"{name}.weight"), config.VocabularySize)), scale);
 
+    /// <summary>What was learned for each position, from a row of the table on.</summary>
+    public PositionEmbedding Positions(string name, int first)
+    {
+        var table = Weights.Get($"{name}.weight").Require(first + config.MaxPositions, config.HiddenSize);
+        return new PositionEmbedding(Weights.Rows(table, first, maxModelLength));
+    }
+
+    /// <summary>The function that a key of config.json names.</summary>
+    public Activation Activation(string key, Activation otherwise) => config.Text(key) switch
+    {
+        null => otherwise,
+        "gelu_new" or "gelu_pytorch_tanh" => Kernels.Activation.GeluTanh,
+        "silu" or "swish" => Kernels.Activation.Silu,
+        "relu" => Kernels.Activation.Relu,
+        var name => throw config.Wrong(key, $"is '{name}'; known are gelu_new, gelu_pytorch_tanh, relu, silu and swish"),
+    };
+
     public RotaryEmbedding Rotary(string layerType = ModelConfig.Full, int? headSize = null)
     {
         var size = headSize ?? config.HeadSize;

@@ -20,8 +20,14 @@ internal static class ModelRegistry
     private static readonly Dictionary<string, Architecture> Architectures = new(StringComparer.Ordinal)
     {
         ["GemmaForCausalLM"] = new(GemmaForCausalLM.Build),
+        ["Gemma2ForCausalLM"] = new(Gemma2ForCausalLM.Build),
+        ["Gemma3ForCausalLM"] = new(Gemma3ForCausalLM.Build),
+        ["Gemma3ForConditionalGeneration"] = new(Gemma3ForCausalLM.Build),
+        ["GPT2LMHeadModel"] = new(GPT2LMHeadModel.Build),
         ["LlamaForCausalLM"] = new(LlamaForCausalLM.Build),
         ["MistralForCausalLM"] = new(LlamaForCausalLM.Build),
+        ["OPTForCausalLM"] = new(OPTForCausalLM.Build),
+        ["Phi3ForCausalLM"] = new(Phi3ForCausalLM.Build),
         ["Qwen2ForCausalLM"] = new(Qwen2ForCausalLM.Build),
         ["Qwen3ForCausalLM"] = new(Qwen3ForCausalLM.Build),
     };

@@ -11,7 +11,11 @@ namespace Beam.ML.Vllm.Tests.Models;
 [TestFixture]
 public sealed class GoldenModelTests
 {
-    private static readonly string[] Families = ["gemma", "llama", "llama3_scaled", "mistral", "qwen2", "qwen3"];
+    private static readonly string[] Families =
+    [
+        "gemma", "gemma2", "gemma3_multimodal", "gemma3_text", "gpt2", "llama", "llama3_scaled", "mistral", "opt", "opt_post_norm", "phi3", "qwen2",
+        "qwen3",
+    ];
 
     /// <summary>Each family with config.json in the forms that it has had.</summary>
     private static readonly string[] Configurations =
