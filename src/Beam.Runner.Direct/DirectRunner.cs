@@ -24,7 +24,7 @@ public sealed class DirectRunner(PipelineOptions options) : PipelineRunner
         var proto = pipeline.ToProto();
         var progress = new JobProgress();
         var console = new LiveConsole(Console.Error);
-        var settings = Settings(direct) with { PipelineOptions = options.ToStruct(), Observers = [progress], Log = console.WriteLine };
+        var settings = Settings(direct) with { TempRoot = TempRoot(options), PipelineOptions = options.ToStruct(), Observers = [progress], Log = console.WriteLine };
         var job = JobExecution.Prepare<SdkWorkerEntry>(proto, settings, SdkWorkerEntry.RunHarness(options));
         progress.TotalStages = job.Plan.Stages.Count;
         var reporter = Shows(direct.Progress) ? new ProgressReporter(progress, console, isLive: !Console.IsErrorRedirected) : null;
@@ -43,6 +43,23 @@ public sealed class DirectRunner(PipelineOptions options) : PipelineRunner
             ? new WorkerPoolOptions { Workers = 1, BundlesPerWorker = direct.BundlesPerWorker > 0 ? direct.BundlesPerWorker : workers }
             : new WorkerPoolOptions { Workers = workers, BundlesPerWorker = direct.BundlesPerWorker > 0 ? direct.BundlesPerWorker : Math.Max(1, available / workers) };
         return new JobSettings { Mode = direct.RunningMode, Workers = pool, LogLevel = direct.LogLevel };
+    }
+
+    /// <summary>The folder that --temp_location names, made if it is not there; null without the option.</summary>
+    /// <exception cref="BeamException">It is no folder of this machine, or cannot be made.</exception>
+    internal static string? TempRoot(PipelineOptions options)
+    {
+        if (options.As<StandardOptions>().TempLocation is not { Length: > 0 } location) return null;
+        if (location.Contains("://", StringComparison.Ordinal))
+            throw new BeamException($"--temp_location is '{location}'; the DirectRunner needs a folder of this machine, such as /tmp/beam.");
+        try
+        {
+            return Directory.CreateDirectory(location).FullName;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new BeamException($"--temp_location is '{location}', a folder that cannot be made ({e.Message}). Name one that this user may write to.", e);
+        }
     }
 
     private static bool Shows(ProgressDisplay display) => display switch

@@ -36,7 +36,7 @@ internal sealed class JobFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BeamException($"The temporary folder {root} cannot be written ({e.Message}). Free some space, or set TMPDIR to another folder.", e);
+            throw new BeamException($"The temporary folder {root} cannot be written ({e.Message}). Free some space, or name another folder with --temp_location or TMPDIR.", e);
         }
     }
 

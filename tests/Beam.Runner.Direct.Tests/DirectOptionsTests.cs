@@ -39,4 +39,36 @@ public sealed class DirectOptionsTests
         Assert.That(() => DirectRunner.Settings(new DirectOptions { NumWorkers = -1 }), Throws.TypeOf<BeamException>().With.Message.Contains("--direct_num_workers"));
         Assert.That(() => DirectRunner.Settings(new DirectOptions { BundlesPerWorker = 5000 }), Throws.TypeOf<BeamException>().With.Message.Contains("--direct_bundles_per_worker"));
     }
+
+    [Test]
+    public async Task The_temp_location_holds_the_job_while_it_runs_and_nothing_afterwards()
+    {
+        var root = Directory.CreateTempSubdirectory("temp-location-tests-").FullName;
+        try
+        {
+            var location = Path.Combine(root, "made", "when-needed");
+            var p = Pipeline.Create([$"--temp_location={location}"]);
+            var seen = Path.Combine(root, "seen");
+            p.Create(1).Map(_ =>
+            {
+                File.WriteAllLines(seen, Directory.GetDirectories(location));
+                return 0;
+            });
+            await p.RunAsync();
+            Assert.That(await File.ReadAllLinesAsync(seen), Has.Length.EqualTo(1));
+            Assert.That(Directory.EnumerateFileSystemEntries(location), Is.Empty);
+        }
+        finally
+        {
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
+    [TestCase("gs://bucket/temp")]
+    [TestCase("/dev/null/temp")]
+    public void A_temp_location_that_is_no_folder_here_is_refused(string location)
+    {
+        var p = Pipeline.Create([$"--temp_location={location}"]);
+        Assert.That(() => DirectRunner.TempRoot(p.Options), Throws.TypeOf<BeamException>().With.Message.StartsWith($"--temp_location is '{location}'"));
+    }
 }

@@ -43,11 +43,16 @@ internal sealed class DatasetStore
     /// <summary>The contents of a complete dataset.</summary>
     public IReadOnlyList<Chunk> Read(Dataset dataset) => [.. _states[dataset].Contents.Values.SelectMany(chunks => chunks)];
 
-    /// <summary>A view of a complete dataset, made once.</summary>
-    public SideInputView View(Dataset dataset, AccessPattern access)
+    /// <summary>A view of a complete dataset, made once and on another thread: a large one takes seconds.</summary>
+    public Task<SideInputView> ViewAsync(Dataset dataset, AccessPattern access)
     {
         var views = _states[dataset].Views;
-        if (!views.TryGetValue(access, out var view)) views.Add(access, view = SideInputView.Create(access, dataset, Read(dataset)));
+        if (!views.TryGetValue(access, out var view))
+        {
+            var chunks = Read(dataset);
+            views.Add(access, view = Task.Run(() => SideInputView.Create(access, dataset, chunks)));
+        }
+
         return view;
     }
 
@@ -58,6 +63,6 @@ internal sealed class DatasetStore
 
         public SortedDictionary<(int Stage, int Bundle), IReadOnlyList<Chunk>> Contents { get; } = [];
 
-        public Dictionary<AccessPattern, SideInputView> Views { get; } = [];
+        public Dictionary<AccessPattern, Task<SideInputView>> Views { get; } = [];
     }
 }

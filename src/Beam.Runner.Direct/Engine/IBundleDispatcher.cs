@@ -24,6 +24,9 @@ internal abstract record SchedulerEvent
     /// <summary>The worker that ran a bundle is gone.</summary>
     public sealed record Lost(Bundle Bundle, string Reason, IReadOnlyList<MetricUpdate> Attempted) : SchedulerEvent;
 
+    /// <summary>A stage's input is cut into bundles, and its side inputs can be read.</summary>
+    public sealed record Prepared(ExecutableStage Stage, List<Bundle> Bundles) : SchedulerEvent;
+
     /// <summary>A GroupByKey is done.</summary>
     public sealed record Grouped(GroupByKeyStage Stage, List<Chunk> Output) : SchedulerEvent;
 

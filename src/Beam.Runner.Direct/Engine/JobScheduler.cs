@@ -31,7 +31,7 @@ internal sealed class JobScheduler(
     private readonly DatasetStore _datasets = new(plan);
     private readonly List<Stage> _waiting = [.. plan.Stages];
     private readonly Dictionary<Stage, int> _running = [];
-    private readonly List<Task> _groupings = [];
+    private readonly List<Task> _tasks = [];
 
     /// <summary>Completes when every stage is done.</summary>
     /// <exception cref="JobFailedException">A bundle failed too often.</exception>
@@ -50,7 +50,7 @@ internal sealed class JobScheduler(
         finally
         {
             await stop.CancelAsync();
-            await Task.WhenAll(_groupings);
+            await Task.WhenAll(_tasks);
         }
     }
 
@@ -75,6 +75,12 @@ internal sealed class JobScheduler(
                 if (bundle.Losses >= options.MaxBundleLosses)
                     throw new JobFailedException($"Workers were lost {bundle.Losses} times while they ran the same bundle of {bundle.Stage.Name}. {reason}");
                 dispatcher.Enqueue(bundle);
+                break;
+            case SchedulerEvent.Prepared(var stage, var bundles):
+                observer.StageStarted(stage, bundles.Count, bundles.Sum(bundle => bundle.ElementCount));
+                _running[stage] = bundles.Count;
+                if (bundles.Count == 0) Complete(stage);
+                foreach (var bundle in bundles) dispatcher.Enqueue(bundle);
                 break;
             case SchedulerEvent.Grouped(var stage, var output):
                 _datasets.Commit(stage.Output, stage.Id, 0, output);
@@ -119,40 +125,47 @@ internal sealed class JobScheduler(
                 var input = _datasets.Read(group.Input);
                 observer.StageStarted(stage, 0, input.Sum(chunk => (long)chunk.Count));
                 _running.Add(stage, 1);
-                _groupings.RemoveAll(task => task.IsCompleted);
-                _groupings.Add(Task.Run(() => Group(group, input, cancellationToken), CancellationToken.None));
+                StartTask(() => Task.FromResult<SchedulerEvent>(new SchedulerEvent.Grouped(group, GroupByKey.Run(group, input, cancellationToken))));
                 break;
             case ExecutableStage executable:
-                StartBundles(executable);
+                _running.Add(stage, 1);
+                Prepare(executable, cancellationToken);
                 break;
         }
     }
 
-    private void StartBundles(ExecutableStage stage)
+    private void Prepare(ExecutableStage stage, CancellationToken cancellationToken)
     {
-        var views = stage.SideInputs.ToDictionary(side => (side.TransformId, side.Name), side => _datasets.View(side.Dataset, side.Access));
-        var inputs = BundleSplitter.Split(stage.Input, _datasets.Read(stage.Input), dispatcher.Slots * options.BundlesPerSlot, options.MaxBundleBytes);
-        var bundles = inputs.Select((input, index) => new Bundle(stage, index, input, views)).ToList();
-        observer.StageStarted(stage, bundles.Count, bundles.Sum(bundle => bundle.ElementCount));
-        _running.Add(stage, bundles.Count);
-        if (bundles.Count == 0) Complete(stage);
-        foreach (var bundle in bundles) dispatcher.Enqueue(bundle);
+        var input = _datasets.Read(stage.Input);
+        var sides = stage.SideInputs.Select(side => (Key: (side.TransformId, side.Name), View: _datasets.ViewAsync(side.Dataset, side.Access))).ToList();
+        StartTask(async () =>
+        {
+            var parts = BundleSplitter.Split(stage.Input, input, dispatcher.Slots * options.BundlesPerSlot, options.MaxBundleBytes);
+            var views = new Dictionary<(string TransformId, string Name), SideInputView>();
+            foreach (var (key, view) in sides) views.Add(key, await view.WaitAsync(cancellationToken));
+            return new SchedulerEvent.Prepared(stage, [.. parts.Select((part, index) => new Bundle(stage, index, part, views))]);
+        });
     }
 
-    private void Group(GroupByKeyStage stage, IReadOnlyList<Chunk> input, CancellationToken cancellationToken)
+    /// <summary>Does what takes long beside the loop, which goes on with its outcome.</summary>
+    private void StartTask(Func<Task<SchedulerEvent>> work)
     {
-        try
+        _tasks.RemoveAll(task => task.IsCompleted);
+        _tasks.Add(Task.Run(async () =>
         {
-            events.Writer.TryWrite(new SchedulerEvent.Grouped(stage, GroupByKey.Run(stage, input, cancellationToken)));
-        }
-        catch (OperationCanceledException)
-        {
-            // The job is over.
-        }
-        catch (Exception e)
-        {
-            events.Writer.TryWrite(new SchedulerEvent.Broken(e));
-        }
+            try
+            {
+                events.Writer.TryWrite(await work());
+            }
+            catch (OperationCanceledException)
+            {
+                // The job is over.
+            }
+            catch (Exception e)
+            {
+                events.Writer.TryWrite(new SchedulerEvent.Broken(e));
+            }
+        }));
     }
 
     private void Complete(Stage stage)

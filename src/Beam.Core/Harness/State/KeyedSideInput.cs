@@ -25,7 +25,11 @@ internal sealed class KeyedSideInput<TKey, TValue>(SideInputPlan plan, Descripto
     /// <summary>One window of the side input. Keys are the same where their encodings are.</summary>
     private sealed class Content(KeyedSideInput<TKey, TValue> owner, ByteString window)
     {
+        // Beside the cache of the harness, which has a bound in bytes but is there only where the runner allows it.
+        private const int MaxKept = 100_000;
+
         private readonly ConcurrentDictionary<ByteString, TValue[]> _byKey = new();
+        private int _kept;
         private readonly Lock _lock = new();
         private volatile TKey[]? _keys;
         private volatile SmallMap? _small;
@@ -42,7 +46,14 @@ internal sealed class KeyedSideInput<TKey, TValue>(SideInputPlan plan, Descripto
                     TransformId = owner.Plan.TransformId, SideInputId = owner.Plan.Tag, Window = window, Key = encoded,
                 },
             };
-            return _byKey.GetOrAdd(encoded, owner.Read(stateKey, owner._valueCoder).ToArray());
+            values = owner.Read(stateKey, owner._valueCoder).ToArray();
+            if (Interlocked.Add(ref _kept, values.Length + 1) > MaxKept)
+            {
+                _byKey.Clear();
+                Volatile.Write(ref _kept, 0);
+            }
+
+            return _byKey.GetOrAdd(encoded, values);
         }
 
         /// <summary>All keys. What a runner that sends values along with them sends in one page is kept.</summary>

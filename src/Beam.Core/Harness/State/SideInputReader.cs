@@ -15,7 +15,7 @@ internal sealed record SideInputPlan(
 internal abstract class SideInputReader(SideInputPlan plan)
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<BoundedWindow, object?> _views = [];
+    private readonly Dictionary<BoundedWindow, Lazy<object?>> _views = [];
     private BundleContext? _bundle;
     private ByteString? _cacheToken;
     private (BoundedWindow Window, object? View)? _last;
@@ -57,20 +57,29 @@ internal abstract class SideInputReader(SideInputPlan plan)
     /// <summary>The view for an element in a window of the main input.</summary>
     public object? Get(BoundedWindow mainWindow)
     {
+        Lazy<object?>? opening;
         lock (_lock)
         {
             if (_last is { } last && ReferenceEquals(last.Window, mainWindow)) return last.View;
             var window = plan.WindowMapping.SideInputWindow(mainWindow);
-            if (!_views.TryGetValue(window, out var view))
-            {
-                using var encoded = new CoderWriter(32);
-                plan.WindowCoder.EncodeObject(window, encoded, nested: true);
-                _views.Add(window, view = Open(window, encoded.ToByteString()));
-            }
-
-            _last = (mainWindow, view);
-            return view;
+            if (!_views.TryGetValue(window, out opening)) _views.Add(window, opening = new Lazy<object?>(() => Open(window)));
         }
+
+        // Opening may ask the runner; who reads another window meanwhile need not wait for it.
+        var view = opening.Value;
+        lock (_lock)
+        {
+            if (_views.TryGetValue(plan.WindowMapping.SideInputWindow(mainWindow), out var current) && current == opening) _last = (mainWindow, view);
+        }
+
+        return view;
+    }
+
+    private object? Open(BoundedWindow window)
+    {
+        using var encoded = new CoderWriter(32);
+        plan.WindowCoder.EncodeObject(window, encoded, nested: true);
+        return Open(window, encoded.ToByteString());
     }
 
     protected abstract object? Open(BoundedWindow window, ByteString encodedWindow);
