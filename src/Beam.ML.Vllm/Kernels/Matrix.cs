@@ -16,6 +16,11 @@ internal readonly unsafe struct Matrix(float* data, int rows, int columns, int s
 
     public Span<float> RowSpan(int row) => new(Row(row), columns);
 
+    public void Clear()
+    {
+        for (var row = 0; row < rows; row++) RowSpan(row).Clear();
+    }
+
     /// <summary>The first rows.</summary>
     public Matrix Take(int count) => new(data, count, columns, stride);
 

@@ -3,7 +3,7 @@ using Beam.ML.Vllm.Kernels;
 namespace Beam.ML.Vllm.Models;
 
 /// <summary>Embedding, layers, head: what the model files compose.</summary>
-internal sealed class DecoderModel(TokenEmbedding embedding, IReadOnlyList<ILayer> layers, DecoderHead head, IReadOnlyList<IDisposable> weights)
+internal sealed class DecoderModel(TokenEmbedding embedding, ILayer[] layers, DecoderHead head, IReadOnlyList<IDisposable> weights)
     : IDisposable
 {
     public int VocabularySize => embedding.VocabularySize;

@@ -13,6 +13,8 @@ internal sealed class ForwardContext(CpuKernels kernels, Workspace workspace, Kv
 
     public PagedBatch Batch => batch;
 
+    public ExpertRouting Routing { get; } = new();
+
     public Matrix Scratch(Scratch use, int columns) => workspace.Matrix(use, batch.Rows, columns);
 }
 

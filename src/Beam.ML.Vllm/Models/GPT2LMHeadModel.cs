@@ -29,7 +29,7 @@ internal static class GPT2LMHeadModel
         var vocabulary = config.Flag("tie_word_embeddings", true)
             ? embedding.TiedHead()
             : make.Linear("lm_head", config.HiddenSize, config.VocabularySize);
-        return new DecoderModel(embedding, layers, new DecoderHead(make.LayerNorm("transformer.ln_f", epsilon), vocabulary), make.Weights.TakeOwned());
+        return new DecoderModel(embedding, [.. layers], new DecoderHead(make.LayerNorm("transformer.ln_f", epsilon), vocabulary), make.Weights.TakeOwned());
     }
 
     private static AttentionShape Shape(LayerFactory make, int layer)

@@ -93,6 +93,20 @@ internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, Cp
         return new GatedMlp(gateUp, Linear($"{name}.down_proj", size, config.HiddenSize, bias), activation);
     }
 
+    /// <summary>Experts in a layer, under the names that the families have for it.</summary>
+    public int ExpertCount => config.Size(config.Has("num_experts") ? "num_experts" : "num_local_experts", 1 << 16);
+
+    /// <summary>As many experts as there are, and as many for each row, as config.json says.</summary>
+    /// <param name="router">Gives each expert its logit.</param>
+    /// <param name="normalize">The weights of a row's experts add up to one.</param>
+    /// <param name="expert">Makes the expert of a number.</param>
+    /// <param name="scales">What the weight of each expert is multiplied by in the end; null for one.</param>
+    public MixtureOfExperts Experts(Linear router, bool normalize, Func<int, GatedMlp> expert, float[]? scales = null)
+    {
+        var key = config.Has("top_k_experts") ? "top_k_experts" : "num_experts_per_tok";
+        return new MixtureOfExperts(router, [.. Enumerable.Range(0, ExpertCount).Select(expert)], config.Size(key, ExpertCount), normalize, scales);
+    }
+
     /// <summary>The window of a layer, in positions; null for none.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="otherwise">Which layers have one in files that do not say.</param>

@@ -23,13 +23,18 @@ internal static class ModelRegistry
         ["Gemma2ForCausalLM"] = new(Gemma2ForCausalLM.Build),
         ["Gemma3ForCausalLM"] = new(Gemma3ForCausalLM.Build),
         ["Gemma3ForConditionalGeneration"] = new(Gemma3ForCausalLM.Build),
+        ["Gemma4ForCausalLM"] = new(Gemma4ForCausalLM.KvShapes, Gemma4ForCausalLM.Build),
+        ["Gemma4ForConditionalGeneration"] = new(Gemma4ForCausalLM.KvShapes, Gemma4ForCausalLM.Build),
+        ["GptOssForCausalLM"] = new(GptOssForCausalLM.Build),
         ["GPT2LMHeadModel"] = new(GPT2LMHeadModel.Build),
         ["LlamaForCausalLM"] = new(LlamaForCausalLM.Build),
         ["MistralForCausalLM"] = new(LlamaForCausalLM.Build),
+        ["MixtralForCausalLM"] = new(MixtralForCausalLM.Build),
         ["OPTForCausalLM"] = new(OPTForCausalLM.Build),
         ["Phi3ForCausalLM"] = new(Phi3ForCausalLM.Build),
         ["Qwen2ForCausalLM"] = new(Qwen2ForCausalLM.Build),
         ["Qwen3ForCausalLM"] = new(Qwen3ForCausalLM.Build),
+        ["Qwen3MoeForCausalLM"] = new(Qwen3MoeForCausalLM.Build),
     };
 
     /// <summary>The first known architecture that the configuration names.</summary>

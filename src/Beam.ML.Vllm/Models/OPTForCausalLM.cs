@@ -30,7 +30,7 @@ internal static class OPTForCausalLM
         {
             Projection = embeddingSize == config.HiddenSize ? null : make.Linear("model.decoder.project_out", config.HiddenSize, embeddingSize),
         };
-        return new DecoderModel(embedding, layers, head, make.Weights.TakeOwned());
+        return new DecoderModel(embedding, [.. layers], head, make.Weights.TakeOwned());
     }
 
     private static TokenEmbedding Embedding(LayerFactory make, out int size)

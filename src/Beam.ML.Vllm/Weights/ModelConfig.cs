@@ -87,6 +87,12 @@ internal sealed class ModelConfig
     /// <summary>A number that counts something: from 1 to a limit that no model comes near.</summary>
     public int Size(string key, int limit) => TryGet(key, out var value) ? Count(value, key, limit) : throw Wrong(key, "is missing");
 
+    /// <summary>A number of layers, or the like, that may be zero, which it is where it is missing.</summary>
+    public int Count(string key) =>
+        !TryGet(key, out var value) ? 0
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= 0 ? number
+        : throw Wrong(key, $"is {value.GetRawText()}, which is not a whole number of at least 0");
+
     /// <summary>A list of layers, or the like; empty where there is none.</summary>
     public IReadOnlyList<int> Numbers(string key)
     {
