@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Beam.ML.Vllm.Engine;
 
 namespace Beam.Benchmarks.Engine;
@@ -29,8 +28,8 @@ internal sealed class BatchingBenchmark : IBenchmark
         List<double> serial = [], continuous = [], cpu = [], wall = [];
         for (var i = 0; i < warmUps + repeats; i++)
         {
-            var one = await MeasureAsync(engine, work, concurrency: 1);
-            var all = await MeasureAsync(engine, work, concurrency: work.Length);
+            var one = await EngineRuns.MeasureAsync(() => EngineRuns.RunAsync(engine, work, concurrency: 1));
+            var all = await EngineRuns.MeasureAsync(() => EngineRuns.RunAsync(engine, work, concurrency: work.Length));
             if (i < warmUps) continue;
             serial.Add(one.Cpu * 1000 / work.Length);
             continuous.Add(all.Cpu * 1000 / work.Length);
@@ -42,13 +41,5 @@ internal sealed class BatchingBenchmark : IBenchmark
         Measurement.PrintMedian($"{model}: continuous batching", "CPU ms/prompt", continuous);
         Measurement.PrintMedian($"{model}: serial ÷ continuous, CPU seconds per prompt", "times", cpu);
         Measurement.PrintMedian($"{model}: serial ÷ continuous, wall clock", "times", wall);
-    }
-
-    private static async Task<(double Cpu, double Wall)> MeasureAsync(LlmEngine engine, Work[] work, int concurrency)
-    {
-        var cpu = EngineRuns.ProcessorTime();
-        var watch = Stopwatch.StartNew();
-        await EngineRuns.RunAsync(engine, work, concurrency);
-        return ((EngineRuns.ProcessorTime() - cpu).TotalSeconds, watch.Elapsed.TotalSeconds);
     }
 }

@@ -7,6 +7,12 @@ namespace Beam.Benchmarks.Engine;
 /// <summary>A prompt and the length of its answer.</summary>
 internal sealed record Work(int[] Prompt, int OutputTokens);
 
+/// <summary>Seconds by the clock and of processors.</summary>
+internal readonly record struct Cost(double Wall, double Cpu)
+{
+    public static Cost operator -(Cost a, Cost b) => new(a.Wall - b.Wall, a.Cpu - b.Cpu);
+}
+
 /// <summary>What the engine's benchmarks share: the models, the prompts and ways to send them.</summary>
 internal static class EngineRuns
 {
@@ -65,10 +71,12 @@ internal static class EngineRuns
         return metrics;
     }
 
-    /// <summary>Processor time of this process, all threads.</summary>
-    public static TimeSpan ProcessorTime()
+    /// <summary>What something took by the clock, and of all processors together: the latter says what the former would be without the neighbours on a busy machine.</summary>
+    public static async Task<Cost> MeasureAsync(Func<Task> run)
     {
-        using var process = Process.GetCurrentProcess();
-        return process.TotalProcessorTime;
+        var cpu = Environment.CpuUsage.TotalTime;
+        var watch = Stopwatch.StartNew();
+        await run();
+        return new Cost(watch.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - cpu).TotalSeconds);
     }
 }

@@ -4,16 +4,22 @@ using Beam.ML.Vllm.Kernels;
 
 namespace Beam.Benchmarks.Engine;
 
+/// <summary>Work per second by the clock, and per second of one processor.</summary>
+internal readonly record struct Rate(double Wall, double Cpu)
+{
+    public static Rate Of(double work, Cost cost) => new(work / cost.Wall, work / cost.Cpu);
+}
+
 /// <summary>What the machine can do at best right now: the measure for what the kernels do.</summary>
 internal static unsafe class MachinePeaks
 {
     private const int Rounds = 5;
     private const long BufferBytes = 512L << 20;
-    private const int FmaIterations = 1 << 22;
+    private const int FmaIterations = 1 << 24;
     private const int Chains = 12;
 
     /// <summary>GB/s at which so many threads together read memory that no cache holds, in pages like those of the weights; the best of several rounds.</summary>
-    public static double ReadBandwidth(int threads)
+    public static Rate ReadBandwidth(int threads)
     {
         using var buffer = new NativeBuffer<byte>(BufferBytes);
         for (var i = 0L; i < BufferBytes; i += 1 << 28) new Span<byte>(buffer.Pointer + i, 1 << 28).Fill(1);
@@ -22,16 +28,16 @@ internal static unsafe class MachinePeaks
     }
 
     /// <summary>GFLOP/s of fused multiply-adds on floats in registers, the best of several rounds.</summary>
-    public static double FusedMultiplyAdd(int threads)
+    public static Rate FusedMultiplyAdd(int threads)
     {
         var lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
         var operations = 2.0 * threads * FmaIterations * Chains * lanes;
         return Best(threads, operations / 1e9, _ => Vector512.IsHardwareAccelerated ? Chains512() : Chains256());
     }
 
-    private static double Best(int threads, double work, Func<int, float> run)
+    private static Rate Best(int threads, double work, Func<int, float> run)
     {
-        var best = 0.0;
+        var best = new Rate(0, 0);
         for (var round = 0; round < Rounds; round++)
         {
             using var ready = new Barrier(threads + 1);
@@ -42,11 +48,12 @@ internal static unsafe class MachinePeaks
                 results[i] = run(i);
             })).ToArray();
             foreach (var worker in workers) worker.Start();
-            var watch = Stopwatch.StartNew();
             ready.SignalAndWait();
-            watch.Restart();
+            var cpu = Environment.CpuUsage.TotalTime;
+            var watch = Stopwatch.StartNew();
             foreach (var worker in workers) worker.Join();
-            best = Math.Max(best, work / watch.Elapsed.TotalSeconds);
+            var (wall, busy) = (watch.Elapsed.TotalSeconds, (Environment.CpuUsage.TotalTime - cpu).TotalSeconds);
+            best = new Rate(Math.Max(best.Wall, work / wall), Math.Max(best.Cpu, work / busy));
             if (results.Any(float.IsNaN)) throw new InvalidOperationException("The measurement computed nonsense.");
         }
 

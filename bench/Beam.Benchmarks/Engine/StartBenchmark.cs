@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
 
@@ -17,25 +16,23 @@ internal sealed class StartBenchmark : IBenchmark
     {
         // It is the first benchmark: in this process nothing of the engine has been compiled before the first run.
         var first = await FirstTokenAsync(settings);
-        Measurement.PrintMedian("tiny-gemma: load to first token, first in its process", "ms", [first]);
+        Measurement.PrintMedian("tiny-gemma: load to first token, first in its process", "ms", [first.Wall * 1000], $"{first.Cpu * 1000:N0} CPU ms");
         var again = new List<double>();
-        for (var i = 0; i < settings.Repeats; i++) again.Add(await FirstTokenAsync(settings));
+        for (var i = 0; i < settings.Repeats; i++) again.Add((await FirstTokenAsync(settings)).Wall * 1000);
         Measurement.PrintMedian("tiny-gemma: load to first token, once more", "ms", again);
 
         await using var engine = new LlmEngine(EngineRuns.Options(settings));
         await EngineRuns.CompleteAsync(engine, new Work([2, 100, 200], 16));
         var idle = TimeSpan.FromSeconds(3);
         await Task.Delay(idle / 3);
-        var before = EngineRuns.ProcessorTime();
+        var before = Environment.CpuUsage.TotalTime;
         await Task.Delay(idle);
-        Measurement.PrintMedian("tiny-gemma: an idle engine", "% of a core", [(EngineRuns.ProcessorTime() - before) / idle * 100]);
+        Measurement.PrintMedian("tiny-gemma: an idle engine", "% of a core", [(Environment.CpuUsage.TotalTime - before) / idle * 100]);
     }
 
-    private static async Task<double> FirstTokenAsync(BenchmarkSettings settings)
+    private static Task<Cost> FirstTokenAsync(BenchmarkSettings settings) => EngineRuns.MeasureAsync(async () =>
     {
-        var watch = Stopwatch.StartNew();
         await using var engine = new LlmEngine(EngineRuns.Options(settings));
         await engine.CompleteAsync("What is the capital of France?", new SamplingParams { Temperature = 0, MaxTokens = 1 });
-        return watch.Elapsed.TotalMilliseconds;
-    }
+    });
 }

@@ -22,9 +22,18 @@ internal sealed class ThroughputBenchmark : IBenchmark
             var random = new Random(concurrency);
             Work[] work = [.. Enumerable.Range(0, Math.Max(8, 4 * concurrency)).Select(_ =>
                 new Work(EngineRuns.RandomPrompt(random, PromptTokens, engine.VocabularySize), OutputTokens))];
-            await Measurement.RateAsync(
-                $"tiny-gemma: {concurrency} at a time, {PromptTokens} tokens in, {OutputTokens} out", "tokens", (long)work.Length * OutputTokens, settings,
-                () => EngineRuns.RunAsync(engine, work, concurrency));
+            List<double> rates = [], cpu = [];
+            for (var i = 0; i < settings.WarmUps + settings.Repeats; i++)
+            {
+                var cost = await EngineRuns.MeasureAsync(() => EngineRuns.RunAsync(engine, work, concurrency));
+                if (i < settings.WarmUps) continue;
+                rates.Add(work.Length * OutputTokens / cost.Wall);
+                cpu.Add(cost.Cpu / work.Length / OutputTokens * 1e6);
+            }
+
+            var what = $"tiny-gemma: {concurrency} at a time, {PromptTokens} tokens in, {OutputTokens} out";
+            Measurement.PrintMedian(what, "tokens/s", rates);
+            Measurement.PrintMedian(what, "CPU µs/token", cpu);
         }
     }
 }
