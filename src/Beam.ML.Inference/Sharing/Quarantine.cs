@@ -2,10 +2,13 @@ namespace Beam.ML.Inference.Sharing;
 
 /// <summary>
 /// Where requests wait that were in flight when hosts were lost: one of them may have killed them. The more hosts a request has lost, the
-/// fewer others are in flight with it, of all workers together, until it is alone; requests that have lost few pass freely.
+/// fewer others are in flight with it, of all workers together, until it is alone; requests that have lost few pass freely. Answers to
+/// suspects make room for the others again (most often nobody but the machine killed their hosts), and only the last two attempts of a
+/// request are its own in any case.
 /// </summary>
 /// <param name="leasePath">The lease of the worker whose suspects are in flight.</param>
-internal sealed class Quarantine(string leasePath) : IDisposable
+/// <param name="maxAttempts">How often a request is sent.</param>
+internal sealed class Quarantine(string leasePath, int maxAttempts) : IDisposable
 {
     private const int Room = 16;
     private static readonly TimeSpan LeasePollInterval = TimeSpan.FromMilliseconds(20);
@@ -16,16 +19,16 @@ internal sealed class Quarantine(string leasePath) : IDisposable
     private readonly SemaphoreSlim room = new(Room);
     private FileLease? lease;
     private int inside;
+    private int answersInARow;
 
     /// <summary>Waits until a request may be sent.</summary>
     /// <param name="losses">How many hosts were lost while it was in flight.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<Place> EnterAsync(int losses, CancellationToken cancellationToken)
     {
-        var size = losses switch { < 2 => 0, 2 => 1, 3 => Room / 4, _ => Room };
-        if (size == 0) return default;
+        if (losses < 2) return default;
         await door.WaitAsync(cancellationToken);
-        var taken = 0;
+        var (size, taken) = (SizeOf(losses), 0);
         try
         {
             for (; taken < size; taken++) await room.WaitAsync(cancellationToken);
@@ -43,11 +46,24 @@ internal sealed class Quarantine(string leasePath) : IDisposable
         }
     }
 
+    /// <summary>A suspect was answered.</summary>
+    public void Trust() => Interlocked.Increment(ref answersInARow);
+
+    /// <summary>A host was lost.</summary>
+    public void Distrust() => Volatile.Write(ref answersInARow, 0);
+
     public void Dispose()
     {
         lock (gate) lease?.Dispose();
         door.Dispose();
         room.Dispose();
+    }
+
+    private int SizeOf(int losses)
+    {
+        if (losses >= maxAttempts - 2) return Room;
+        var size = losses switch { 2 => 1, 3 => Room / 4, _ => Room };
+        return Math.Max(1, size >> Math.Min(Volatile.Read(ref answersInARow), 8));
     }
 
     private bool TryComeIn()

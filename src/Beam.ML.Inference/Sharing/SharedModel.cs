@@ -32,7 +32,7 @@ internal sealed class SharedModel : IAsyncDisposable
         slots = new SemaphoreSlim(sharing.MaxRequestsPerWorker);
         var directories = Enumerable.Range(0, sharing.Copies).Select(copy => new HostDirectory(workDirectory, tag, copy)).ToArray();
         directories[0].WriteHandler(handler);
-        quarantine = new Quarantine(directories[0].QuarantinePath);
+        quarantine = new Quarantine(directories[0].QuarantinePath, sharing.MaxAttempts);
         clients = [.. directories.Select(directory => new HostClient(directory, sharing, changed))];
         background = Task.WhenAll(directories.SelectMany((directory, copy) => new[]
         {
@@ -78,7 +78,12 @@ internal sealed class SharedModel : IAsyncDisposable
                 try
                 {
                     var response = await host.PredictAsync(batch, cancellationToken);
-                    if (response.Error is not { Retryable: true } error) return (response, host.Record);
+                    if (response.Error is not { Retryable: true } error)
+                    {
+                        if (losses >= 2) quarantine.Trust();
+                        return (response, host.Record);
+                    }
+
                     reason = error.Message;
                     host.Abandon(reason);
                 }
@@ -87,6 +92,7 @@ internal sealed class SharedModel : IAsyncDisposable
                     reason = e.Message;
                 }
 
+                quarantine.Distrust();
                 if (++losses < sharing.MaxAttempts) continue;
                 if (place.IsAlone)
                     throw new InferenceException(typeof(ModelUnavailableException).FullName!, $"{name} lost {losses} hosts to this request, the last ones while it was alone: {reason}", "");

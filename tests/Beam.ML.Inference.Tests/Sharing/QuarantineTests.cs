@@ -11,7 +11,7 @@ public sealed class QuarantineTests
     public async Task The_more_hosts_requests_have_lost_the_fewer_of_them_are_sent_at_a_time(int losses, int together)
     {
         using var folder = new TemporaryFolder();
-        using var quarantine = new Quarantine(Path.Combine(folder.Path, "lock"));
+        using var quarantine = new Quarantine(Path.Combine(folder.Path, "lock"), maxAttempts: 10);
         var entries = Enumerable.Range(0, together + 1).Select(_ => quarantine.EnterAsync(losses, CancellationToken.None)).ToArray();
         await Task.WhenAll(entries[..together]);
         Assert.That(entries[together].IsCompleted, Is.False);
@@ -21,10 +21,29 @@ public sealed class QuarantineTests
     }
 
     [Test]
+    public async Task Answers_to_suspects_make_room_for_the_others_until_a_host_is_lost_and_never_for_the_last_two_attempts()
+    {
+        using var folder = new TemporaryFolder();
+        using var quarantine = new Quarantine(Path.Combine(folder.Path, "lock"), maxAttempts: 10);
+        Assert.That(await IsAloneAsync(6));
+        for (var i = 0; i < 10; i++) quarantine.Trust();
+        Assert.That(await IsAloneAsync(6), Is.False);
+        Assert.That(await IsAloneAsync(8) && await IsAloneAsync(9));
+        quarantine.Distrust();
+        Assert.That(await IsAloneAsync(6));
+
+        async Task<bool> IsAloneAsync(int losses)
+        {
+            using var place = await quarantine.EnterAsync(losses, CancellationToken.None);
+            return place.IsAlone;
+        }
+    }
+
+    [Test]
     public async Task Requests_that_lost_one_host_at_most_pass_freely()
     {
         using var folder = new TemporaryFolder();
-        using var quarantine = new Quarantine(Path.Combine(folder.Path, "lock"));
+        using var quarantine = new Quarantine(Path.Combine(folder.Path, "lock"), maxAttempts: 10);
         using var alone = await quarantine.EnterAsync(5, CancellationToken.None);
         foreach (var losses in new[] { 0, 1 }) Assert.That((await quarantine.EnterAsync(losses, CancellationToken.None)).IsAlone, Is.False);
     }
@@ -34,8 +53,8 @@ public sealed class QuarantineTests
     {
         using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "lock");
-        using var first = new Quarantine(path);
-        using var second = new Quarantine(path);
+        using var first = new Quarantine(path, maxAttempts: 10);
+        using var second = new Quarantine(path, maxAttempts: 10);
         var held = await first.EnterAsync(4, CancellationToken.None);
         using var cancellation = new CancellationTokenSource();
         var given = second.EnterAsync(4, cancellation.Token);
