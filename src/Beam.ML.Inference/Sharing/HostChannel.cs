@@ -58,22 +58,16 @@ internal sealed class HostChannel : IAsyncDisposable
 
     private async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var answer = call(end.Token);
+        T? answer = default;
         try
         {
-            if (await Patience.LastsAsync(answer, timeout, cancellationToken)) return await answer;
+            if (await Patience.TryAsync(async token => answer = await call(token), timeout, cancellationToken)) return answer!;
             throw new HostLostException($"The model {Record} gave no sign of life for {timeout.TotalSeconds:0.#} s.");
         }
         catch (RpcException e)
         {
             cancellationToken.ThrowIfCancellationRequested();
             throw Lost(e);
-        }
-        finally
-        {
-            await end.CancelAsync();
-            await ((Task)answer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

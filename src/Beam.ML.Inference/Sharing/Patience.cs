@@ -17,4 +17,23 @@ internal static class Patience
         await end.CancelAsync();
         return task.IsCompleted;
     }
+
+    /// <summary>Runs something for a time at most; nothing of it runs afterwards.</summary>
+    /// <returns>Whether it came to its end. What it throws before, this throws.</returns>
+    public static async Task<bool> TryAsync(Func<CancellationToken, Task> run, TimeSpan time, CancellationToken cancellationToken)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var task = run(end.Token);
+        try
+        {
+            if (!await LastsAsync(task, time, cancellationToken)) return false;
+            await task;
+            return true;
+        }
+        finally
+        {
+            await end.CancelAsync();
+            await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
 }

@@ -51,7 +51,7 @@ internal sealed class SharedModel : IAsyncDisposable
             var started = Stopwatch.GetTimestamp();
             await PickAsync(cancellationToken);
             // Copies load side by side, so that the others are due as well.
-            await Patience.LastsAsync(AllReadyAsync(cancellationToken), CopyPatience + Stopwatch.GetElapsedTime(started), cancellationToken);
+            await Patience.TryAsync(AllReadyAsync, CopyPatience + Stopwatch.GetElapsedTime(started), cancellationToken);
         }
         finally
         {
@@ -121,18 +121,8 @@ internal sealed class SharedModel : IAsyncDisposable
     /// <summary>The successor of a host that was lost.</summary>
     private async Task<HostConnection> PickNextAsync(CancellationToken cancellationToken)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var next = PickAsync(end.Token);
-        try
-        {
-            if (await Patience.LastsAsync(next, sharing.FailoverTimeout, cancellationToken)) return await next;
-        }
-        finally
-        {
-            await end.CancelAsync();
-            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
+        HostConnection? next = null;
+        if (await Patience.TryAsync(async token => next = await PickAsync(token), sharing.FailoverTimeout, cancellationToken)) return next!;
         throw new ModelUnavailableException($"{name} lost its host, and no other was ready within {sharing.FailoverTimeout.TotalSeconds:0} s.");
     }
 
