@@ -13,11 +13,11 @@ internal static class GPT2LMHeadModel
         var layers = new List<ILayer> { make.Positions("transformer.wpe", first: 0) };
         for (var i = 0; i < config.Layers; i++)
         {
-            var name = $"transformer.h.{i}";
+            var (name, shape) = ($"transformer.h.{i}", Shape(make, i));
             var attention = new SelfAttention(
-                Shape(make, i),
-                make.TransposedLinear($"{name}.attn.c_attn", config.HiddenSize, 3 * config.HiddenSize),
-                make.TransposedLinear($"{name}.attn.c_proj", config.HiddenSize, config.HiddenSize));
+                shape,
+                make.TransposedLinear($"{name}.attn.c_attn", config.HiddenSize, shape.QuerySize + (2 * shape.KeyValueSize)),
+                make.TransposedLinear($"{name}.attn.c_proj", shape.QuerySize, config.HiddenSize));
             var mlp = new Mlp(
                 make.TransposedLinear($"{name}.mlp.c_fc", config.HiddenSize, config.IntermediateSize),
                 make.TransposedLinear($"{name}.mlp.c_proj", config.IntermediateSize, config.HiddenSize),

@@ -137,6 +137,17 @@ public sealed class GoldenModelTests
         }
     }
 
+    [Test]
+    public void A_step_takes_nothing_from_the_heap([ValueSource(nameof(Families))] string family)
+    {
+        using var model = Model(family, "config.json");
+        using var harness = new RunnerHarness(model.Folder, threads: 2);
+        Sequence a = RunnerHarness.NewSequence([5, 9, 2, 7]), b = RunnerHarness.NewSequence([3, 8]);
+        harness.Logits(a);
+        harness.Logits(b);
+        Assert.That(harness.AllocatedByDecoding(a, b), Is.Zero);
+    }
+
     /// <summary>The instruction sets, by a name that a public test may have.</summary>
     public enum InstructionSetChoice
     {

@@ -63,6 +63,22 @@ internal sealed class RunnerHarness : IDisposable
         return result;
     }
 
+    /// <summary>What computing the last token of some sequences once more takes from the garbage-collected heap.</summary>
+    public long AllocatedByDecoding(params ReadOnlySpan<Sequence> sequences)
+    {
+        var step = new SchedulerOutput();
+        foreach (var sequence in sequences)
+        {
+            sequence.ComputedTokens--;
+            step.Add(sequence, 1);
+        }
+
+        for (var i = 0; i < 3; i++) _runner.Forward(step);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 10; i++) _runner.Forward(step);
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
     public int AttachPrefix(Sequence sequence) => sequence.ComputedTokens = _blocks.AttachPrefix(sequence);
 
     public void Free(Sequence sequence) => _blocks.Free(sequence);
