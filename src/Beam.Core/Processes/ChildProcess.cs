@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 
@@ -33,20 +34,17 @@ internal sealed class ChildProcess : IAsyncDisposable
     public Task<int> Exited { get; }
 
     /// <summary>Starts a process that runs <typeparamref name="TEntry"/>.</summary>
-    /// <exception cref="FileNotFoundException">Beam.Worker.dll is not beside the program's assemblies.</exception>
+    /// <exception cref="BeamException">Beam.Worker.dll is not beside the program's assemblies, or there is no dotnet to run it.</exception>
     public static ChildProcess Start<TEntry>(ChildProcessOptions options) where TEntry : IProcessEntry, new()
     {
-        var start = new ProcessStartInfo(ChildProcessHost.DotNet)
-        {
-            UseShellExecute = false,
-            CreateNoWindow = true,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = options.StandardOutput is not null,
-            RedirectStandardError = options.StandardError is not null,
-        };
+        var start = ChildProcessHost.Command();
+        start.UseShellExecute = false;
+        start.CreateNoWindow = true;
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = options.StandardOutput is not null;
+        start.RedirectStandardError = options.StandardError is not null;
         if (start.RedirectStandardOutput) start.StandardOutputEncoding = Encoding.UTF8;
         if (start.RedirectStandardError) start.StandardErrorEncoding = Encoding.UTF8;
-        foreach (var argument in ChildProcessHost.Arguments()) start.ArgumentList.Add(argument);
         start.ArgumentList.Add(ChildProcessMain.EntryName(typeof(TEntry)));
         foreach (var argument in options.Arguments) start.ArgumentList.Add(argument);
         foreach (var (name, value) in options.Environment)
@@ -55,7 +53,7 @@ internal sealed class ChildProcess : IAsyncDisposable
             else start.Environment[name] = value;
         }
 
-        var process = Process.Start(start) ?? throw new InvalidOperationException($"The process {options.Name} did not start.");
+        var process = Start(start, options.Name);
         var output = Task.WhenAll(
             options.StandardOutput is { } stdout ? ReadLinesAsync(process.StandardOutput, stdout) : Task.CompletedTask,
             options.StandardError is { } stderr ? ReadLinesAsync(process.StandardError, stderr) : Task.CompletedTask);
@@ -102,6 +100,20 @@ internal sealed class ChildProcess : IAsyncDisposable
         Kill();
         await Exited;
         _process.Dispose();
+    }
+
+    private static Process Start(ProcessStartInfo start, string name)
+    {
+        try
+        {
+            return Process.Start(start) ?? throw new InvalidOperationException($"The process {name} did not start.");
+        }
+        catch (Win32Exception e)
+        {
+            throw new BeamException(
+                $"'{start.FileName}' cannot be started, so there is no process for {name}: {e.Message}. " +
+                "Set DOTNET_HOST_PATH to a dotnet executable, or run with --direct_running_mode=in_memory.", e);
+        }
     }
 
     private async Task<int> WaitForExitAsync()

@@ -1,37 +1,76 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace Beam.Processes;
 
-/// <summary>The command line that starts Beam.Worker with the assemblies of the running program.</summary>
+/// <summary>The command that starts Beam.Worker with the runtime and the assemblies of the running program.</summary>
 internal static class ChildProcessHost
 {
-    private const string WorkerAssembly = "Beam.Worker.dll";
+    private const string WorkerName = "Beam.Worker";
+    private const string WorkerAssembly = WorkerName + ".dll";
+    private const string HooksVariable = "DOTNET_STARTUP_HOOKS";
 
     /// <summary>The dotnet executable whose runtime runs this process.</summary>
     public static string DotNet { get; } = FindDotNet();
 
+    /// <summary>A program that brings its own runtime: no dotnet executable is needed, and none could run its assemblies.</summary>
+    private static bool IsSelfContained { get; } =
+        Path.TrimEndingDirectorySeparator(RuntimeEnvironment.GetRuntimeDirectory()) == Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
+
     /// <summary>
-    /// <c>exec --depsfile app.deps.json --runtimeconfig app.runtimeconfig.json Beam.Worker.dll</c>: the child resolves assemblies just
-    /// as this process does, also when this process is a test host.
+    /// <c>dotnet exec --depsfile app.deps.json --runtimeconfig app.runtimeconfig.json Beam.Worker.dll</c>: the child resolves assemblies just
+    /// as this process does, also when this process is a test host. A self-contained program is started itself, with Beam.Worker as the
+    /// startup hook that runs instead of its Main.
     /// </summary>
-    public static IReadOnlyList<string> Arguments()
+    /// <exception cref="BeamException">The program is published in a form that cannot start worker processes.</exception>
+    public static ProcessStartInfo Command()
     {
         var worker = Path.Combine(AppContext.BaseDirectory, WorkerAssembly);
         if (!File.Exists(worker))
-            throw new FileNotFoundException(
+            throw new BeamException(
                 $"{WorkerAssembly} is not in {AppContext.BaseDirectory}. Worker processes need it beside the program's assemblies: " +
-                "publish the program as files (not as a single file), or run with --direct_running_mode=in_memory.", worker);
+                "publish the program as files (not as a single file), or run with --direct_running_mode=in_memory.");
+        return IsSelfContained ? OfThisProgram() : OfDotNet(worker);
+    }
 
-        var arguments = new List<string> { "exec" };
+    /// <summary>In a process whose startup hook runs the child: what it starts in turn shall not have that hook.</summary>
+    public static void RemoveStartupHook()
+    {
+        var hooks = (Environment.GetEnvironmentVariable(HooksVariable) ?? "").Split(Path.PathSeparator).Where(hook => hook is not ("" or WorkerName));
+        Environment.SetEnvironmentVariable(HooksVariable, string.Join(Path.PathSeparator, hooks) is { Length: > 0 } rest ? rest : null);
+    }
+
+    private static ProcessStartInfo OfDotNet(string worker)
+    {
+        var start = new ProcessStartInfo(DotNet) { ArgumentList = { "exec" } };
         if (AppDepsFile() is { } deps)
         {
-            arguments.AddRange(["--depsfile", deps]);
+            start.ArgumentList.Add("--depsfile");
+            start.ArgumentList.Add(deps);
             var runtimeConfig = deps[..^".deps.json".Length] + ".runtimeconfig.json";
-            if (File.Exists(runtimeConfig)) arguments.AddRange(["--runtimeconfig", runtimeConfig]);
+            if (File.Exists(runtimeConfig))
+            {
+                start.ArgumentList.Add("--runtimeconfig");
+                start.ArgumentList.Add(runtimeConfig);
+            }
         }
 
-        arguments.Add(worker);
-        return arguments;
+        start.ArgumentList.Add(worker);
+        return start;
+    }
+
+    private static ProcessStartInfo OfThisProgram()
+    {
+        // Without hooks the child would run the program's Main, and that would start children in turn.
+        if (AppContext.TryGetSwitch("System.StartupHookProvider.IsSupported", out var hooked) && !hooked)
+            throw new BeamException(
+                "This self-contained program has no startup hooks, which worker processes need: publish it with " +
+                "-p:StartupHookSupport=true (and not trimmed), framework-dependent, or run with --direct_running_mode=in_memory.");
+        var program = Environment.ProcessPath ?? throw new BeamException("The path of this program is not known; run with --direct_running_mode=in_memory.");
+        var start = new ProcessStartInfo(program);
+        var hooks = Environment.GetEnvironmentVariable(HooksVariable);
+        start.Environment[HooksVariable] = string.IsNullOrEmpty(hooks) ? WorkerName : $"{hooks}{Path.PathSeparator}{WorkerName}";
+        return start;
     }
 
     /// <summary>The host tells every program which deps.json files it was resolved from; the application's own comes first.</summary>

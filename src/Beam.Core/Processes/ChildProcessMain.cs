@@ -50,6 +50,15 @@ internal static class ChildProcessMain
         }
     }
 
+    /// <summary>Runs the entry named by the command line, and ends the process before the program's own Main begins.</summary>
+    public static void RunAsStartupHook()
+    {
+        ChildProcessHost.RemoveStartupHook();
+        // Nothing else runs yet: the main thread has nothing to do but wait.
+        var exitCode = Task.Run(() => RunAsync(Environment.GetCommandLineArgs()[1..])).GetAwaiter().GetResult();
+        Environment.Exit(exitCode);
+    }
+
     /// <summary>Only public entries from the program's own assemblies are started, whatever the command line says.</summary>
     internal static IProcessEntry CreateEntry(string name)
     {
