@@ -17,7 +17,11 @@ return await BeamApp.RunAsync<QuickstartOptions>(
             p.Example, p.Inference.Text.Trim(), p.Inference.FinishReason, p.Inference.PromptTokens, p.Inference.OutputTokens, p.ModelId));
         answers.WriteJson(options.Output);
     },
-    finished: result => Console.Write(result.SummarizeInference().ToText(Stopwatch.GetElapsedTime(started))),
+    finished: (result, options) =>
+    {
+        Console.Write(result.SummarizeInference().ToText(Stopwatch.GetElapsedTime(started)));
+        Console.WriteLine($"answers          {options.Output}-*-of-*.jsonl");
+    },
     defaults: ["--direct_running_mode=multi_processing", "--direct_progress=on"]);
 
 /// <summary>A line of the output.</summary>

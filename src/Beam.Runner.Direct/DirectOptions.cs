@@ -32,23 +32,23 @@ public sealed class DirectOptions : PipelineOptionsGroup
     /// Worker processes in <see cref="DirectRunningMode.MultiProcessing"/>, bundles at a time in <see cref="DirectRunningMode.InMemory"/>.
     /// Default 0: one for each core.
     /// </summary>
-    [Option("direct_num_workers", "Workers of the DirectRunner; 0 (default) is one for each core.")]
+    [Option("direct_num_workers", "Workers of the DirectRunner; 0 is one for each core.")]
     public int NumWorkers { get; set; }
 
     /// <summary>Where user code runs. Default: in this process.</summary>
-    [Option("direct_running_mode", "in_memory (default) or multi_processing.")]
+    [Option("direct_running_mode", "in_memory or multi_processing.")]
     public DirectRunningMode RunningMode { get; set; } = DirectRunningMode.InMemory;
 
     /// <summary>Bundles that a worker process executes at a time. Default 0: the cores divided among the workers, at least one.</summary>
-    [Option("direct_bundles_per_worker", "Bundles that a worker process executes at a time; 0 (default) divides the cores among the workers.")]
+    [Option("direct_bundles_per_worker", "Bundles that a worker process executes at a time; 0 divides the cores among the workers.")]
     public int BundlesPerWorker { get; set; }
 
     /// <summary>The least severe entries of workers' logs that are shown: trace, debug, info, warn, error or critical. Default: info.</summary>
-    [Option("default_sdk_harness_log_level", "Least severe log entries of workers to show: trace, debug, info (default), warn, error, critical.")]
+    [Option("default_sdk_harness_log_level", "Least severe log entries of workers to show: trace, debug, info, warn, error, critical.")]
     public SdkHarnessLogLevel LogLevel { get; set; } = SdkHarnessLogLevel.Info;
 
     /// <summary>Whether progress is shown on standard error. Default: on a terminal only.</summary>
-    [Option("direct_progress", "Show progress: auto (default, on a terminal only), on or off.")]
+    [Option("direct_progress", "Show progress: auto (on a terminal only), on or off.")]
     public ProgressDisplay Progress { get; set; } = ProgressDisplay.Auto;
 }
 

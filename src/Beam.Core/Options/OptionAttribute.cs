@@ -1,13 +1,13 @@
 namespace Beam;
 
 /// <summary>Makes a property of a <see cref="PipelineOptionsGroup"/> an option of the command line.</summary>
-/// <param name="name">The option's name in snake_case, without dashes: <c>"direct_num_workers"</c>.</param>
+/// <param name="name">The option's name, without the leading dashes: <c>"direct_num_workers"</c>. Dashes within it count as underscores.</param>
 /// <param name="description">What it does, in one sentence, for <c>--help</c>.</param>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class OptionAttribute(string name, string description) : Attribute
 {
     /// <summary>The option's name.</summary>
-    public string Name => name;
+    public string Name => name.Replace('-', '_');
 
     /// <summary>What it does.</summary>
     public string Description => description;

@@ -48,12 +48,20 @@ public sealed class PipelineOptions
         }
     }
 
-    /// <summary>The options that exist, a line each.</summary>
-    internal static string Help(params System.Type[] groups)
+    /// <summary>The options that exist, a line each, with what they are unless given.</summary>
+    internal static string Help(IReadOnlyList<string> defaults, params System.Type[] groups)
     {
-        var text = new System.Text.StringBuilder();
-        foreach (var option in OptionCatalog.Discover(groups).Values) text.Append("  --").Append(option.Name.PadRight(32)).Append(' ').AppendLine(option.Description);
-        return text.ToString();
+        var options = Parse(defaults, groups);
+        var text = new System.Text.StringBuilder("Options, as --name=value:\n\n");
+        foreach (var option in OptionCatalog.Discover(groups).Values)
+        {
+            var value = string.Join(", ", OptionValues.Format(option.Property.GetValue(options.Get(option.Group))));
+            text.Append("  --").Append(option.Name.PadRight(32)).Append(' ').Append(option.Description);
+            if (value.Length > 0) text.Append(" [").Append(value).Append(']');
+            text.AppendLine();
+        }
+
+        return text.Append("  --").Append("help".PadRight(32)).AppendLine(" Print this.").ToString();
     }
 
     /// <summary>The options in the form in which they go to runners and workers.</summary>

@@ -8,7 +8,7 @@ public sealed class PortableOptions : PipelineOptionsGroup
     public string? JobEndpoint { get; set; }
 
     /// <summary>Where the artifact staging service listens; by default where the job service says.</summary>
-    [Option("artifact_endpoint", "The artifact staging service's address: host:port (default: the one that the job service names).")]
+    [Option("artifact_endpoint", "The artifact staging service's address: host:port.")]
     public string? ArtifactEndpoint { get; set; }
 
     /// <summary>What user code runs in: DOCKER, PROCESS, EXTERNAL or LOOPBACK.</summary>
@@ -20,6 +20,6 @@ public sealed class PortableOptions : PipelineOptionsGroup
     public string? EnvironmentConfig { get; set; }
 
     /// <summary>How many workers each machine has; 0 lets the runner decide. Default: 1.</summary>
-    [Option("sdk_worker_parallelism", "Workers on each machine; 0 lets the runner decide (default: 1).")]
+    [Option("sdk_worker_parallelism", "Workers on each machine; 0 lets the runner decide.")]
     public int SdkWorkerParallelism { get; set; } = 1;
 }

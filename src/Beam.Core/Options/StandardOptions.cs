@@ -7,7 +7,7 @@ namespace Beam;
 public sealed class StandardOptions : PipelineOptionsGroup
 {
     /// <summary>Which runner runs the pipeline. Default: the local one.</summary>
-    [Option("runner", "The runner: DirectRunner (default).")]
+    [Option("runner", "The runner: DirectRunner.")]
     public string Runner { get; set; } = "DirectRunner";
 
     /// <summary>The job's name; by default made from the program's name and the time.</summary>

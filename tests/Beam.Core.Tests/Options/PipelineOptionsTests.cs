@@ -47,6 +47,11 @@ public sealed class PipelineOptionsTests
     }
 
     [Test]
+    public void Help_shows_what_options_are_unless_given() => Assert.That(
+        PipelineOptions.Help(["--mode=multi_processing"], typeof(SampleOptions)),
+        Does.Contain("--mode").And.Contains("Mode. [multi_processing]").And.Contains("Threads. [1]").And.Contains("--help"));
+
+    [Test]
     public void Every_option_of_the_sdk_has_a_default_that_can_be_read() => Assert.That(Parse().As<StandardOptions>().Runner, Is.EqualTo("DirectRunner"));
 
     [Test]
@@ -75,7 +80,7 @@ public sealed class PipelineOptionsTests
 
     public sealed class SampleOptions : PipelineOptionsGroup
     {
-        [Option("direct_threads", "Threads.")]
+        [Option("direct-threads", "Threads.")]
         public int Threads { get; set; } = 1;
 
         [Option("mode", "Mode.")]

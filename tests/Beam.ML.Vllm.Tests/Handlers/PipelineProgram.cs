@@ -47,7 +47,7 @@ public sealed class PipelineProgram : IProcessEntry
             Write(good, options.Output);
             failed.WriteJson(options.Failures, name: "WriteFailures");
         },
-        finished: result =>
+        finished: (result, _) =>
         {
             foreach (var host in result.SummarizeInference().Hosts) Console.WriteLine($"host {host}");
         },
