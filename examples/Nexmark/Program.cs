@@ -20,4 +20,4 @@ return await BeamApp.RunAsync<NexmarkOptions>(
             _ => throw new BeamException($"There is no query {options.Query} here; --query is 1, 2, 5, 7, 8 or 11."),
         };
     },
-    _ => Console.WriteLine($"The results are in {output}-*-of-*.jsonl"));
+    (_, _) => Console.WriteLine($"The results are in {output}-*-of-*.jsonl"));
