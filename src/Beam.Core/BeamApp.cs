@@ -65,7 +65,7 @@ public static class BeamApp
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            await Console.Error.WriteLineAsync(verbose ? e.ToString() : $"error: {OneLine(e)}");
+            await Console.Error.WriteLineAsync(verbose ? e.ToString() : $"error: {ErrorLine.Of(e)}");
             return 1;
         }
 
@@ -75,11 +75,5 @@ public static class BeamApp
             signal.Cancel = !stop.IsCancellationRequested;
             stop.Cancel();
         }
-    }
-
-    private static string OneLine(Exception e)
-    {
-        var text = e is BeamException ? e.Message : $"{e.GetType().Name}: {e.Message} (--verbose prints the stack trace)";
-        return text.ReplaceLineEndings(" ");
     }
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Beam.IO;
 using Beam.Metrics;
@@ -15,6 +17,8 @@ internal sealed class DirectPipelineResult : PipelineResult
     private readonly TemporaryFolders _temporaryFolders;
     private readonly CancellationTokenSource _cancel = new();
     private readonly Task<PipelineState> _running;
+    private readonly long _started = Stopwatch.GetTimestamp();
+    private long _ended;
     private int _state = (int)PipelineState.Running;
     private bool _disposed;
 
@@ -79,8 +83,17 @@ internal sealed class DirectPipelineResult : PipelineResult
         }
     }
 
+    /// <summary>The job, how it stands, and how long it has taken.</summary>
+    public override string ToString()
+    {
+        var ended = Interlocked.Read(ref _ended);
+        var elapsed = Stopwatch.GetElapsedTime(_started, ended == 0 ? Stopwatch.GetTimestamp() : ended);
+        return string.Create(CultureInfo.InvariantCulture, $"job {JobId}: {State}, {elapsed.TotalSeconds:F1} s");
+    }
+
     private PipelineState Enter(PipelineState state)
     {
+        Interlocked.Exchange(ref _ended, Stopwatch.GetTimestamp());
         Volatile.Write(ref _state, (int)state);
         return state;
     }

@@ -13,7 +13,7 @@ public class BeamException : Exception
 }
 
 /// <summary>A pipeline that cannot be built: a type without a coder, a value that cannot travel, a wrong argument.</summary>
-public sealed class PipelineConstructionException : BeamException
+public sealed class PipelineConstructionException : BeamException, IDeterministicError
 {
     /// <summary>Creates the exception.</summary>
     public PipelineConstructionException(string message) : base(message) { }
@@ -34,5 +34,10 @@ public sealed class PipelineException : BeamException
     public string Details { get; }
 
     /// <inheritdoc/>
-    public override string ToString() => $"{GetType().FullName}: {Message}\n{Details}\n--- end of the worker's report ---\n{StackTrace}";
+    public override string ToString()
+    {
+        // The report begins with what became the message.
+        var report = Details.StartsWith(Message, StringComparison.Ordinal) ? Details : $"{Message}\n{Details}";
+        return $"{GetType().FullName}: {report}\n--- end of the worker's report ---\n{StackTrace}";
+    }
 }

@@ -80,8 +80,20 @@ internal sealed class LocalFileSystem : IFileSystem
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
-            throw new BeamException($"Cannot write to the folder '{folder}': {e.Message.TrimEnd('.')}. Choose another output, or make the folder writable.", e);
+            throw new BeamException($"Cannot write to the folder '{folder}': {WhyNotWritable(folder, e)}. Choose another output, or make the folder writable.", e);
         }
+    }
+
+    /// <summary>The system's own words name the probe, or a file that "could not be found".</summary>
+    private static string WhyNotWritable(string folder, Exception error)
+    {
+        for (var path = Path.GetFullPath(folder); path is not null; path = Path.GetDirectoryName(path))
+        {
+            if (File.Exists(path)) return path == Path.GetFullPath(folder) ? "it is a file" : $"'{path}' is a file";
+        }
+
+        var what = Directory.Exists(folder) ? "no file can be created in it" : "it cannot be created";
+        return error is FileNotFoundException or DirectoryNotFoundException ? what : $"{what} ({error.Message.TrimEnd('.')})";
     }
 
     private static string WithoutScheme(string path) => path.StartsWith("file://", StringComparison.OrdinalIgnoreCase) ? path["file://".Length..] : path;

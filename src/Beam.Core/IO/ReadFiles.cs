@@ -59,8 +59,11 @@ internal sealed class MatchFilesFn(ReadTextOptions options) : DoFn<string, FileR
     /// <summary>The files of a pattern; an error if there are none and there should be.</summary>
     public static IReadOnlyList<FileMetadata> Match(string pattern, ReadTextOptions options)
     {
-        var files = FileSystems.For(pattern).Match(pattern);
-        return files.Count > 0 || options.AllowNoMatch ? files : throw new BeamException($"'{pattern}' matches no file.");
+        var system = FileSystems.For(pattern);
+        var files = system.Match(pattern);
+        if (files.Count > 0 || options.AllowNoMatch) return files;
+        var resolved = system.Resolve(pattern);
+        throw new BeamException(resolved == pattern ? $"'{pattern}' matches no file." : $"'{pattern}' matches no file: there is none at {resolved}.");
     }
 }
 

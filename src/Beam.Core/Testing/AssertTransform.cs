@@ -3,9 +3,9 @@ using Beam.Metrics;
 namespace Beam.Testing;
 
 /// <summary>Gathers a collection and checks it once, also if it is empty.</summary>
-internal sealed class AssertTransform<T>(string name, Expectation<T> expectation, WindowId? window) : PTransform<PCollection<T>, PDone>
+internal sealed class AssertTransform<T>(string name, string producer, Expectation<T> expectation, WindowId? window) : PTransform<PCollection<T>, PDone>
 {
-    public override string Name => $"PAssert.{name}";
+    public override string Name => $"PAssert({producer}).{name}";
 
     public override PDone Expand(PCollection<T> input)
     {
@@ -39,9 +39,15 @@ internal sealed class AssertFn<T>(string name, Expectation<T> expectation, PColl
         {
             expectation.Check(actual);
         }
-        catch (Exception e) when (e is PAssertException)
+        catch (PAssertException e)
         {
             throw new PAssertException($"{name}: {e.Message}");
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // The exceptions of test frameworks are made to be read.
+            var type = e.GetType().Name.Contains("Assert", StringComparison.Ordinal) ? "" : $"{e.GetType().FullName}: ";
+            throw new PAssertException($"{name}: {type}{e.Message.Trim()}", e);
         }
 
         Metric.Counter(PAssert.MetricsNamespace, "success").Inc();

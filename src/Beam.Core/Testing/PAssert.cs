@@ -49,7 +49,15 @@ public sealed class PAssertion<T>
 
     private byte[][] Encode(T[] values) => [.. values.Select(v => actual.Coder.ToBytes(v, nested: true))];
 
-    private void Check(string name, Expectation<T> expectation) => actual.Apply(new AssertTransform<T>(name, expectation, window));
+    /// <summary>The outermost transform that makes the collection, with the output if it is one of several.</summary>
+    private static string Producer(string collectionId)
+    {
+        var tag = collectionId.LastIndexOf('.');
+        var transform = collectionId[..tag].Split('/')[0];
+        return collectionId[tag..] == ".out" ? transform : transform + collectionId[tag..];
+    }
+
+    private void Check(string name, Expectation<T> expectation) => actual.Apply(new AssertTransform<T>(name, Producer(actual.Id), expectation, window));
 }
 
 /// <summary>An assertion on a collection of one element.</summary>
@@ -74,8 +82,11 @@ public sealed class PAssertionOfSingleton<T>
 }
 
 /// <summary>An assertion that does not hold.</summary>
-public sealed class PAssertException : Exception
+public sealed class PAssertException : Exception, IDeterministicError
 {
     /// <summary>Creates the exception.</summary>
     public PAssertException(string message) : base(message) { }
+
+    /// <summary>Creates the exception with its cause.</summary>
+    public PAssertException(string message, Exception? innerException) : base(message, innerException) { }
 }

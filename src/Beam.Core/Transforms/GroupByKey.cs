@@ -34,7 +34,9 @@ internal sealed class GroupByKey<TKey, TValue> : PTransform<PCollection<KV<TKey,
         {
             throw new PipelineConstructionException(
                 $"'{node.FullName}' groups by {typeof(TKey).Name}, whose coder {key} is not deterministic: equal keys may have different bytes. " +
-                "Group by something else, or register a deterministic coder for the type.");
+                (typeof(TKey) == typeof(double) || typeof(TKey) == typeof(float)
+                    ? "Round the keys to long, or make decimal strings of them."
+                    : "Group by something else, or register a deterministic coder for the type."));
         }
 
         if (!input.IsBounded && input.Windowing is { WindowFn: GlobalWindows, FiresPerElement: false })

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Beam.Harness;
 
 namespace Beam.Runner.Direct.Engine;
 
@@ -66,7 +67,7 @@ internal sealed class JobScheduler(
             case SchedulerEvent.Failed(var bundle, var error, var attempted):
                 bundle.Failures++;
                 observer.BundleAbandoned(bundle, error, workerIsLost: false, attempted);
-                if (bundle.Failures >= options.MaxBundleAttempts) throw new JobFailedException(error);
+                if (bundle.Failures >= options.MaxBundleAttempts || FailureReport.IsDeterministic(error)) throw new JobFailedException(error);
                 dispatcher.Enqueue(bundle);
                 break;
             case SchedulerEvent.Lost(var bundle, var reason, var attempted):
@@ -87,7 +88,7 @@ internal sealed class JobScheduler(
                 Complete(stage);
                 break;
             case SchedulerEvent.Broken(var error):
-                throw error is JobFailedException ? error : new JobFailedException(error.ToString(), error);
+                throw error is JobFailedException ? error : new JobFailedException(FailureReport.Describe(error, null), error);
         }
     }
 

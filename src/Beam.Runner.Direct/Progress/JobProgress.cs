@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Beam.Runner.Direct.Engine;
 
 namespace Beam.Runner.Direct.Progress;
@@ -10,6 +11,7 @@ internal sealed class JobProgress : IJobObserver
     private int _completed;
     private int _workers;
     private long _retries;
+    private bool _hasStarted;
 
     /// <summary>A stage that runs.</summary>
     public sealed class StageProgress(string name, int bundles, long elements)
@@ -17,6 +19,7 @@ internal sealed class JobProgress : IJobObserver
         internal readonly ConcurrentDictionary<Bundle, long> Running = new();
         internal long CommittedElements;
         internal int CommittedBundles;
+        private long _started;
 
         public string Name => name;
 
@@ -26,8 +29,26 @@ internal sealed class JobProgress : IJobObserver
 
         public int BundlesDone => Volatile.Read(ref CommittedBundles);
 
+        /// <summary>Elements a second since the first bundle began: a short window would show the jumps in which bundles report. Null in the first second.</summary>
+        public double? Rate
+        {
+            get
+            {
+                var started = Interlocked.Read(ref _started);
+                if (started == 0) return null;
+                var elapsed = Stopwatch.GetElapsedTime(started).TotalSeconds;
+                return elapsed >= 1 ? ElementsDone / elapsed : null;
+            }
+        }
+
         /// <summary>Elements of committed bundles and what running ones have read.</summary>
         public long ElementsDone => Math.Min(elements, Interlocked.Read(ref CommittedElements) + Running.Values.Sum());
+
+        internal void Start(Bundle bundle)
+        {
+            Interlocked.CompareExchange(ref _started, Stopwatch.GetTimestamp(), 0);
+            Running.TryAdd(bundle, 0);
+        }
     }
 
     public int TotalStages { get; set; }
@@ -35,6 +56,9 @@ internal sealed class JobProgress : IJobObserver
     public int StagesDone => Volatile.Read(ref _completed);
 
     public int Workers => Volatile.Read(ref _workers);
+
+    /// <summary>Whether a worker has connected yet.</summary>
+    public bool HasStarted => Volatile.Read(ref _hasStarted);
 
     /// <summary>How often a bundle had to run again.</summary>
     public long Retries => Interlocked.Read(ref _retries);
@@ -50,7 +74,7 @@ internal sealed class JobProgress : IJobObserver
         Interlocked.Increment(ref _completed);
     }
 
-    public void BundleStarted(Bundle bundle, string workerId) => Of(bundle)?.Running.TryAdd(bundle, 0);
+    public void BundleStarted(Bundle bundle, string workerId) => Of(bundle)?.Start(bundle);
 
     public void BundleProgress(Bundle bundle, long? elementsRead, IReadOnlyList<MetricUpdate> attempted)
     {
@@ -72,7 +96,11 @@ internal sealed class JobProgress : IJobObserver
         Interlocked.Increment(ref _retries);
     }
 
-    public void WorkerStarted(string workerId, int? processId) => Interlocked.Increment(ref _workers);
+    public void WorkerStarted(string workerId, int? processId)
+    {
+        Interlocked.Increment(ref _workers);
+        Volatile.Write(ref _hasStarted, true);
+    }
 
     public void WorkerLost(string workerId, string reason) => Interlocked.Decrement(ref _workers);
 

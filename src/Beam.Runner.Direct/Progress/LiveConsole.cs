@@ -3,6 +3,8 @@ namespace Beam.Runner.Direct.Progress;
 /// <summary>Lines, and below them one line that is rewritten.</summary>
 internal sealed class LiveConsole(TextWriter output)
 {
+    private const int DefaultWidth = 80;
+
     private readonly Lock _lock = new();
     private string _live = "";
 
@@ -24,7 +26,7 @@ internal sealed class LiveConsole(TextWriter output)
     /// <summary>Rewrites the live line, cut to the terminal's width; nothing removes it.</summary>
     public void Show(string line)
     {
-        var width = Math.Max(20, Width() - 1);
+        var width = Width() - 1;
         if (line.Length > width) line = line[..(width - 1)] + "…";
         lock (_lock)
         {
@@ -38,11 +40,12 @@ internal sealed class LiveConsole(TextWriter output)
     {
         try
         {
-            return Console.WindowWidth;
+            // Some terminals do not know how wide they are.
+            return Console.WindowWidth is > 0 and var width ? Math.Max(20, width) : DefaultWidth;
         }
         catch (IOException)
         {
-            return 120;
+            return DefaultWidth;
         }
     }
 }

@@ -34,19 +34,13 @@ internal sealed class ProgressReporter : IAsyncDisposable
     private async Task RunAsync()
     {
         using var timer = new PeriodicTimer(_isLive ? LiveInterval : LogInterval);
-        var (name, done, at) = ("", 0L, Stopwatch.GetTimestamp());
         try
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
             {
-                var slowest = _progress.RunningStages.FirstOrDefault();
-                var now = Stopwatch.GetTimestamp();
-                double? rate = slowest is not null && slowest.Name == name
-                    ? Math.Max(0, slowest.ElementsDone - done) / Stopwatch.GetElapsedTime(at, now).TotalSeconds
-                    : null;
-                (name, done, at) = (slowest?.Name ?? "", slowest?.ElementsDone ?? 0, now);
-                if (_isLive) _console.Show(Describe(slowest, rate));
-                else _console.WriteLine(Describe(slowest, rate));
+                var line = Describe(_progress, Stopwatch.GetElapsedTime(_started));
+                if (_isLive) _console.Show(line);
+                else _console.WriteLine(line);
             }
         }
         catch (OperationCanceledException)
@@ -54,17 +48,19 @@ internal sealed class ProgressReporter : IAsyncDisposable
         }
     }
 
-    private string Describe(JobProgress.StageProgress? stage, double? rate)
+    /// <summary>Of the running stages the one with the most left.</summary>
+    internal static string Describe(JobProgress progress, TimeSpan elapsed)
     {
         var text = new StringBuilder();
         var culture = CultureInfo.InvariantCulture;
-        text.Append(culture, $"{Stopwatch.GetElapsedTime(_started):m\\:ss}  stage {Math.Min(_progress.StagesDone + 1, _progress.TotalStages)}/{_progress.TotalStages}");
-        text.Append(culture, $"  workers {_progress.Workers}");
-        if (_progress.Retries > 0) text.Append(culture, $"  retries {_progress.Retries}");
-        if (stage is not null)
+        text.Append(culture, $"{elapsed:m\\:ss}  stage {Math.Min(progress.StagesDone + 1, progress.TotalStages)}/{progress.TotalStages}");
+        if (!progress.HasStarted) return text.Append("  starting workers").ToString();
+        text.Append(culture, $"  workers {progress.Workers}");
+        if (progress.Retries > 0) text.Append(culture, $"  retries {progress.Retries}");
+        if (progress.RunningStages is [var stage, ..])
         {
             text.Append(culture, $"  {stage.Name}: {stage.ElementsDone:N0}/{stage.Elements:N0} elements");
-            if (rate is { } perSecond) text.Append(culture, $", {perSecond:N0}/s");
+            if (stage.Rate is { } perSecond) text.Append(culture, $", {perSecond:N0}/s");
             if (stage.Bundles > 0) text.Append(culture, $", bundles {stage.BundlesDone}/{stage.Bundles}");
         }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Beam.Harness;
 using Beam.Runner.Direct.Engine;
 using Beam.Runner.Direct.Workers;
 
@@ -11,6 +12,7 @@ internal sealed class RetryLog(WorkerLog log, SchedulerOptions limits) : IJobObs
 
     public void BundleAbandoned(Bundle bundle, string reason, bool workerIsLost, IReadOnlyList<MetricUpdate> attempted)
     {
+        if (!workerIsLost && FailureReport.IsDeterministic(reason)) return; // nothing is survived: it ends the job, which says so
         var lineEnd = reason.AsSpan().IndexOfAny('\r', '\n');
         var first = lineEnd < 0 ? reason : reason[..lineEnd];
         log.Write(SdkHarnessLogLevel.Warn, Source, workerIsLost

@@ -10,6 +10,10 @@ public sealed class GraphTests
     private readonly Pipeline pipeline = Pipeline.Create();
 
     [Test]
+    public void Keys_with_fractions_are_refused_with_what_to_do() => Assert.That(
+        () => pipeline.Create(KV.Of(0.5, "a")).GroupByKey(), Throws.TypeOf<PipelineConstructionException>().With.Message.Contains("Round the keys to long"));
+
+    [Test]
     public void A_word_count_is_made_of_standard_transforms()
     {
         pipeline.Create("a b", "b")

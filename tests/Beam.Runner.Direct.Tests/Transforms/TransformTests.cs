@@ -272,6 +272,34 @@ public sealed class TransformTests
         Assert.That(error!.ToString(), Does.Contain("missing: [\"c\"]").And.Contains("unexpected: [\"b\"]"));
     }
 
+    [TestCase]
+    [TestCase("--direct_running_mode=multi_processing", "--direct_num_workers=1")]
+    public async Task An_assertion_that_does_not_hold_is_tried_once_and_told_by_its_name(params string[] options)
+    {
+        var folder = Directory.CreateTempSubdirectory("assertion-tests-").FullName;
+        try
+        {
+            var error = await Assert.ThrowsAsync<PipelineException>(() => RunAsync(
+                pipeline =>
+                {
+                    var letters = pipeline.Create("a", "b");
+                    PAssert.That(letters).ContainsInAnyOrder("a", "b");
+                    PAssert.That(letters.Map(l => l + l, "Twice")).Satisfies(all =>
+                    {
+                        File.WriteAllText(Path.Combine(folder, Guid.NewGuid().ToString("N")), "");
+                        throw new AssertionException($"  {all.Count} came\n  and that is wrong\n");
+                    });
+                },
+                options));
+            Assert.That(error!.Message, Is.EqualTo("PAssert(Twice).Satisfies: 2 came and that is wrong"));
+            Assert.That(Directory.GetFiles(folder), Has.Length.EqualTo(1));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Test]
     public async Task An_assertion_on_nothing_is_checked_too() =>
         await Assert.ThrowsAsync<PipelineException>(() => RunAsync(pipeline => PAssert.That(pipeline.Create<string>()).ContainsInAnyOrder("a")));
@@ -306,6 +334,7 @@ public sealed class TransformTests
         build(pipeline);
         await using var result = await pipeline.RunAsync();
         Assert.That(result.State, Is.EqualTo(PipelineState.Done));
+        Assert.That(result.ToString(), Does.Match("^job .+: Done, [0-9]+\\.[0-9] s$"));
     }
 }
 
