@@ -5,7 +5,7 @@ using Beam.Processes;
 namespace Beam.ML.Inference.Tests;
 
 /// <summary>
-/// A worker process that asks the model for as long as it is not told to stop, several requests at a time. It prints <c>ready</c>, and at
+/// A worker process that asks the model, at least once, for as long as it is not told to stop, several requests at a time. It prints <c>ready</c>, and at
 /// the end <c>answered n of m, wrong 0, hosts …</c> or <c>error: …</c>.
 /// </summary>
 public sealed class WorkerEntry : IProcessEntry
@@ -28,7 +28,7 @@ public sealed class WorkerEntry : IProcessEntry
             var hosts = new System.Collections.Concurrent.ConcurrentDictionary<int, bool>();
             await Task.WhenAll(Enumerable.Range(0, Concurrency).Select(async _ =>
             {
-                while (!cancellationToken.IsCancellationRequested)
+                do
                 {
                     var number = Interlocked.Increment(ref next);
                     if (limit > 0 && number > limit) return;
@@ -40,6 +40,7 @@ public sealed class WorkerEntry : IProcessEntry
                     hosts.TryAdd(outcome.Value.ProcessId, true);
                     if (outcome.Value.Text != text) Interlocked.Increment(ref wrong);
                 }
+                while (!cancellationToken.IsCancellationRequested);
             }));
             Console.WriteLine($"answered {answered} of {asked}, wrong {wrong}, hosts {string.Join(' ', hosts.Keys)}");
             // The owner of the hosts stays until all have finished.
