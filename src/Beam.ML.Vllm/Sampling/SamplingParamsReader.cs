@@ -30,26 +30,32 @@ internal static class SamplingParamsReader
         ["allowed_token_ids"] = (p, v) => p with { AllowedTokenIds = v.ValueKind == JsonValueKind.Null ? null : List(v, i => i.GetInt32()) },
     };
 
+    /// <summary>Whether a sampling parameter has this name.</summary>
+    public static bool Knows(string name) => Setters.ContainsKey(name);
+
     public static SamplingParams Read(JsonElement json, SamplingParams defaults)
     {
         if (json.ValueKind != JsonValueKind.Object) throw new ArgumentException("Sampling parameters must be an object of names and values.");
         var result = defaults;
-        foreach (var property in json.EnumerateObject())
-        {
-            if (!Setters.TryGetValue(property.Name, out var set))
-                throw new ArgumentException(
-                    $"Unknown sampling parameter '{property.Name}'. Did you mean '{Setters.Keys.MinBy(name => Distance(name, property.Name))}'?");
-            try
-            {
-                result = set(result, property.Value);
-            }
-            catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
-            {
-                throw new ArgumentException($"Sampling parameter '{property.Name}' cannot be {Shorten(property.Value.GetRawText())}.", e);
-            }
-        }
+        foreach (var property in json.EnumerateObject()) result = Apply(result, property.Name, property.Value);
         result.Validate();
         return result;
+    }
+
+    /// <summary>Sets one parameter by its name; ranges are left to <see cref="SamplingParams.Validate"/>.</summary>
+    /// <exception cref="ArgumentException">The name is unknown, or the value is not of its type.</exception>
+    public static SamplingParams Apply(SamplingParams parameters, string name, JsonElement value)
+    {
+        if (!Setters.TryGetValue(name, out var set))
+            throw new ArgumentException($"Unknown sampling parameter '{name}'. Did you mean '{Setters.Keys.MinBy(known => Distance(known, name))}'?");
+        try
+        {
+            return set(parameters, value);
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
+        {
+            throw new ArgumentException($"Sampling parameter '{name}' cannot be {Shorten(value.GetRawText())}.", e);
+        }
     }
 
     private static T[] List<T>(JsonElement list, Func<JsonElement, T> read) => [.. list.EnumerateArray().Select(read)];
