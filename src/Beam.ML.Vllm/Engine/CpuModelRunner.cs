@@ -17,6 +17,7 @@ internal sealed class CpuModelRunner : IModelRunner
     private readonly PagedBatch _batch = new();
     private readonly ForwardContext _context;
     private readonly Sampler _sampler = new();
+    private readonly ModelRunnerOutput _output = new();
     private readonly List<int> _logitRows = [];
     private readonly List<int> _sampling = [];
 
@@ -57,19 +58,13 @@ internal sealed class CpuModelRunner : IModelRunner
 
     public int MaxModelLength { get; }
 
-    public void Execute(SchedulerOutput step, Span<int> next)
+    public ModelRunnerOutput Execute(SchedulerOutput step)
     {
         var logits = Forward(step);
+        _output.Begin(step);
         var sample = new SampleWork { Runner = this, Step = step, Logits = logits };
-        var nextTokens = next;
-        unsafe
-        {
-            fixed (int* target = &MemoryMarshal.GetReference(nextTokens))
-            {
-                sample.Next = target;
-                _pool.Run(ref sample, _sampling.Count > 1 && (long)_sampling.Count * VocabularySize > 1 << 14);
-            }
-        }
+        _pool.Run(ref sample, _sampling.Count > 1 && (long)_sampling.Count * VocabularySize > 1 << 14);
+        return _output;
     }
 
     public void Dispose()
@@ -116,12 +111,11 @@ internal sealed class CpuModelRunner : IModelRunner
     };
 
     /// <summary>Each request samples from its own logits with its own state: the threads share nothing.</summary>
-    private unsafe struct SampleWork : IParallelWork
+    private struct SampleWork : IParallelWork
     {
         public CpuModelRunner Runner;
         public SchedulerOutput Step;
         public Matrix Logits;
-        public int* Next;
 
         public readonly void Run(int part, int parts)
         {
@@ -131,7 +125,7 @@ internal sealed class CpuModelRunner : IModelRunner
                 var sequence = Step.Scheduled[entry].Sequence;
                 try
                 {
-                    Next[entry] = Runner._sampler.Sample(Logits.RowSpan(i), sequence.Parameters, sequence.SamplerState);
+                    Runner._output.Add(entry, Runner._sampler.Sample(Logits.RowSpan(i), sequence.Parameters, sequence.SamplerState));
                 }
                 catch (ArgumentException e)
                 {

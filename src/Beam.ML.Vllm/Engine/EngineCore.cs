@@ -7,7 +7,6 @@ internal sealed class EngineCore : IDisposable
     private readonly BlockManager _blocks;
     private readonly Scheduler _scheduler;
     private readonly OutputProcessor _outputs;
-    private readonly int[] _next;
     private long _steps;
     private long _computedTokens;
     private long _batchSizes;
@@ -18,7 +17,6 @@ internal sealed class EngineCore : IDisposable
         _blocks = new BlockManager(runner.Blocks, options.BlockSize, options.EnablePrefixCaching);
         _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy);
         _outputs = new OutputProcessor(eos, runner.MaxModelLength);
-        _next = new int[options.MaxNumSequences];
     }
 
     public bool HasUnfinished => _scheduler.HasUnfinished;
@@ -52,8 +50,7 @@ internal sealed class EngineCore : IDisposable
     {
         var step = _scheduler.Schedule();
         if (step.Scheduled.Count == 0) return false;
-        _runner.Execute(step, _next);
-        Postprocess(step);
+        Postprocess(step, _runner.Execute(step));
         return true;
     }
 
@@ -77,7 +74,7 @@ internal sealed class EngineCore : IDisposable
 
     public void Dispose() => _runner.Dispose();
 
-    private void Postprocess(SchedulerOutput step)
+    private void Postprocess(SchedulerOutput step, ModelRunnerOutput output)
     {
         _steps++;
         _computedTokens += step.TotalTokens;
@@ -88,8 +85,9 @@ internal sealed class EngineCore : IDisposable
             _scheduler.Advance(scheduled);
             if (!scheduled.Samples) continue;
 
-            // Whoever sees a request's last output finds its blocks free.
-            if (_outputs.Process(scheduled.Sequence, _next[i])) _scheduler.Remove(scheduled.Sequence);
+            // A request may end in the midst of its tokens; the rest is dropped. Whoever sees its last output finds its blocks free.
+            _outputs.Process(scheduled.Sequence, output.Tokens(i), output.Logprobs(i));
+            if (scheduled.Sequence.FinishReason is not null) _scheduler.Remove(scheduled.Sequence);
             if (_outputs.Publish(scheduled.Sequence)) _scheduler.Remove(scheduled.Sequence);
         }
     }

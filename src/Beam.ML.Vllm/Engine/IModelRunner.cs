@@ -16,9 +16,9 @@ internal interface IModelRunner : IDisposable
     int MaxModelLength { get; }
 
     /// <summary>
-    /// Computes the scheduled tokens, writes their keys and values to the blocks of their sequences, and chooses a next token for each
-    /// entry that samples: <paramref name="next"/>[i] for entry i. A request whose own parameters make that impossible is finished as an
-    /// error; any other error is the engine's end.
+    /// Computes the scheduled tokens, writes their keys and values to the blocks of their sequences, and samples for each entry that does.
+    /// What it returns is valid until the next call. A request whose own parameters make sampling impossible is finished as an error, and
+    /// its entry has no token; any other error is the engine's end.
     /// </summary>
-    void Execute(SchedulerOutput step, Span<int> next);
+    ModelRunnerOutput Execute(SchedulerOutput step);
 }

@@ -18,20 +18,19 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
 
     public void Add(Sequence sequence, OutputState state) => _states.Add(sequence, state);
 
-    /// <summary>Takes a request's next token; returns whether the request ends with it.</summary>
-    public bool Process(Sequence sequence, int token)
+    /// <summary>Takes a request's next tokens, one by one until it ends.</summary>
+    public void Process(Sequence sequence, ReadOnlySpan<int> tokens, ReadOnlySpan<Logprobs?> logprobs)
     {
         try
         {
-            if (sequence.FinishReason is null) Append(sequence, _states[sequence], token);
+            var state = _states[sequence];
+            for (var i = 0; i < tokens.Length && sequence.FinishReason is null; i++) Append(sequence, state, tokens[i]);
         }
         catch (Exception e)
         {
             // Whatever a text runs into is the end of its own request, not of all the others'.
             sequence.Finish(FinishReason.Error, failure: Failed(sequence, e));
         }
-
-        return sequence.FinishReason is not null;
     }
 
     /// <summary>Hands out what a request has come to; returns whether it has ended. After the last output the request is forgotten.</summary>

@@ -94,15 +94,19 @@ public sealed class EngineCoreTests
     /// <summary>Each next token is one more than the last.</summary>
     private sealed class CountingRunner : IModelRunner
     {
+        private readonly ModelRunnerOutput _output = new();
+
         public int VocabularySize => 1000;
 
         public int Blocks => 16;
 
         public int MaxModelLength => 256;
 
-        public void Execute(SchedulerOutput step, Span<int> next)
+        public ModelRunnerOutput Execute(SchedulerOutput step)
         {
-            for (var i = 0; i < step.Scheduled.Count; i++) next[i] = step.Scheduled[i].Sequence.Tokens[^1] + 1;
+            _output.Begin(step);
+            for (var i = 0; i < step.Scheduled.Count; i++) _output.Add(i, step.Scheduled[i].Sequence.Tokens[^1] + 1);
+            return _output;
         }
 
         public void Dispose()
