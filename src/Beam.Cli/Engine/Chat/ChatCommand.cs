@@ -1,0 +1,33 @@
+using System.CommandLine;
+using Beam.Cli.Hosting;
+using Beam.ML.Vllm.Chat;
+using Beam.ML.Vllm.Engine;
+
+namespace Beam.Cli.Engine.Chat;
+
+/// <summary><c>beam engine chat MODEL</c>: talk to a model, in a terminal or through pipes.</summary>
+internal static class ChatCommand
+{
+    public static Command Create(CliHost host)
+    {
+        var system = new Option<string?>("--system") { Description = "What the model is told before the conversation.", HelpName = "text" };
+        var template = new Option<string?>("--chat-template") { Description = "A Jinja file to use instead of the model's own template.", HelpName = "file" };
+        var command = new Command("chat", "Chat with a model in the terminal.");
+        ModelOptions model = new();
+        SamplingOptions sampling = new();
+        model.AddTo(command);
+        command.Options.Add(system);
+        command.Options.Add(template);
+        sampling.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var options = model.Read(parsed) with { MaxNumSequences = 1 };
+            await using var engine = await LoadingNotice.ShowAsync(host, options.Model, () => LlmEngine.LoadAsync(options, cancellationToken));
+            var parameters = sampling.Read(parsed, engine.DefaultSamplingParams);
+            var conversation = new Conversation(engine, ChatTemplate.Load(engine.ModelFolderPath, parsed.GetValue(template)), parsed.GetValue(system));
+            await new ChatLoop(host, engine, conversation, parameters).RunAsync(cancellationToken);
+            return ExitCode.Success;
+        });
+        return command;
+    }
+}

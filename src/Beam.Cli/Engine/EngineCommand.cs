@@ -1,0 +1,14 @@
+using System.CommandLine;
+using Beam.Cli.Engine.Chat;
+using Beam.Cli.Hosting;
+
+namespace Beam.Cli.Engine;
+
+/// <summary><c>beam engine</c>: the LLM engine. A further command is one more line here.</summary>
+internal static class EngineCommand
+{
+    public static Command Create(CliHost host) => new("engine", "The LLM engine: chat with a model in the terminal.")
+    {
+        ChatCommand.Create(host),
+    };
+}

@@ -1,0 +1,4 @@
+using Beam.Cli.Hosting;
+
+using var host = CliHost.ForProcess();
+return await Beam.Cli.BeamTool.RunAsync(args, host);
