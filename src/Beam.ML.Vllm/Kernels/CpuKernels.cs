@@ -25,7 +25,7 @@ internal abstract class CpuKernels(WorkerPool pool) : IDisposable
     public abstract int PanelWidth { get; }
 
     /// <summary>y = x × weightsᵀ, or y += … with <paramref name="accumulate"/>. x is [rows, inputs], y is [rows, outputs].</summary>
-    public abstract void Multiply(Matrix x, PackedMatrix weights, Matrix y, bool accumulate = false);
+    public abstract void Multiply(Matrix x, WeightMatrix weights, Matrix y, bool accumulate = false);
 
     /// <summary>
     /// y = x / √(mean(x²) + epsilon) × weight, for each run of as many columns as the weight has: whole rows, or heads. y may be x.
@@ -69,7 +69,7 @@ internal abstract class CpuKernels(WorkerPool pool) : IDisposable
     public abstract void Attend(Matrix queries, KvCacheLayer cache, PagedBatch batch, AttentionOptions options, Matrix output);
 
     /// <summary>y[i] = row ids[i] of the table × scale.</summary>
-    public abstract void Gather(PackedMatrix table, int[] ids, float scale, Matrix y);
+    public abstract void Gather(WeightMatrix table, int[] ids, float scale, Matrix y);
 
     public abstract void Dispose();
 }

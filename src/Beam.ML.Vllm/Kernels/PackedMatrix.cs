@@ -10,28 +10,24 @@ internal enum WeightFormat
 }
 
 /// <summary>
-/// The weights of a linear layer, in the order in which the kernels read them. <see cref="Outputs"/> columns are cut into panels of
+/// The weights of a linear layer, in the order in which the kernels read them. <see cref="WeightMatrix.Outputs"/> columns are cut into panels of
 /// <see cref="PanelWidth"/>; a panel holds, for input 0, 1, 2 …, its columns' weights side by side, so that a step reads memory straight
 /// through. In bfloat16 the columns j and j + PanelWidth/2 share a 32-bit word, which splits into two vectors of floats with one shift
 /// and one mask. Columns past the end are zero.
 /// </summary>
-internal sealed unsafe class PackedMatrix : IDisposable
+internal sealed unsafe class PackedMatrix : WeightMatrix
 {
     private readonly NativeBuffer<byte> _data;
 
-    public PackedMatrix(int outputs, int inputs, WeightFormat format, int panelWidth)
+    public PackedMatrix(int outputs, int inputs, WeightFormat format, int panelWidth) : base(outputs, inputs)
     {
-        (Outputs, Inputs, Format, PanelWidth) = (outputs, inputs, format, panelWidth);
+        (Format, PanelWidth) = (format, panelWidth);
         ElementBytes = format == WeightFormat.BFloat16 ? 2 : 4;
         PanelBytes = (long)inputs * panelWidth * ElementBytes;
         Panels = (outputs + panelWidth - 1) / panelWidth;
         _data = new NativeBuffer<byte>(Panels * PanelBytes);
         if (outputs % panelWidth != 0) new Span<byte>(Panel(Panels - 1), checked((int)PanelBytes)).Clear();
     }
-
-    public int Outputs { get; }
-
-    public int Inputs { get; }
 
     public WeightFormat Format { get; }
 
@@ -43,7 +39,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     public int ElementBytes { get; }
 
-    public long Bytes => Panels * PanelBytes;
+    public override long Bytes => Panels * PanelBytes;
 
     public byte* Panel(int panel) => _data.Pointer + (panel * PanelBytes);
 
@@ -66,8 +62,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    /// <summary>Reads the weights of one output back, each times <paramref name="scale"/>: a row of an embedding that doubles as head.</summary>
-    public void GetOutput(int output, float scale, Span<float> weights)
+    public override void GetOutput(int output, float scale, Span<float> weights)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(weights.Length, Inputs);
         var slot = Slot(output);
@@ -83,7 +78,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    public void Dispose() => _data.Dispose();
+    public override void Dispose() => _data.Dispose();
 
     /// <summary>The first weight of an output; the next ones follow at a distance of PanelWidth elements.</summary>
     private byte* Slot(int output)

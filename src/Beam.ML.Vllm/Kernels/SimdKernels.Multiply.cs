@@ -7,12 +7,16 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
     private NativeBuffer<float>? _packedRows;
 
-    public override void Multiply(Matrix x, PackedMatrix weights, Matrix y, bool accumulate = false)
+    public override void Multiply(Matrix x, WeightMatrix weights, Matrix y, bool accumulate = false)
     {
         if (x.Columns != weights.Inputs || y.Columns != weights.Outputs || x.Rows != y.Rows)
             throw new ArgumentException($"[{x.Rows}, {x.Columns}] × [{weights.Outputs}, {weights.Inputs}]ᵀ does not fit [{y.Rows}, {y.Columns}].");
-        if (weights.Format == WeightFormat.BFloat16) Multiply<BFloat16Panel<TSimd, TVec>>(x, weights, y, accumulate);
-        else Multiply<Float32Panel<TSimd, TVec>>(x, weights, y, accumulate);
+        switch (weights)
+        {
+            case PackedMatrix { Format: WeightFormat.BFloat16 } packed: Multiply<BFloat16Panel<TSimd, TVec>>(x, packed, y, accumulate); break;
+            case PackedMatrix packed: Multiply<Float32Panel<TSimd, TVec>>(x, packed, y, accumulate); break;
+            default: throw new ArgumentException($"These kernels have no product for a {weights.GetType().Name}.");
+        }
     }
 
     private void Multiply<TFormat>(Matrix x, PackedMatrix weights, Matrix y, bool accumulate) where TFormat : struct, IPanelFormat<TVec>

@@ -11,7 +11,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         Pool.Run(ref work, (long)x.Rows * x.Columns > WorthSharing);
     }
 
-    public override void Gather(PackedMatrix table, int[] ids, float scale, Matrix y)
+    public override void Gather(WeightMatrix table, int[] ids, float scale, Matrix y)
     {
         var work = new GatherWork { Table = table, Ids = ids, Scale = scale, Y = y };
         Pool.Run(ref work, (long)y.Rows * y.Columns > WorthSharing / 8);
@@ -51,7 +51,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
     private struct GatherWork : IParallelWork
     {
-        public PackedMatrix Table;
+        public WeightMatrix Table;
         public int[] Ids;
         public float Scale;
         public Matrix Y;

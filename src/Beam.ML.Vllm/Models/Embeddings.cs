@@ -6,7 +6,7 @@ namespace Beam.ML.Vllm.Models;
 /// <param name="table">[vocabulary, embedding size].</param>
 /// <param name="scale">What they are multiplied by.</param>
 /// <param name="projection">From the embedding size to the hidden size, where they differ.</param>
-internal sealed class TokenEmbedding(PackedMatrix table, float scale = 1, Linear? projection = null)
+internal sealed class TokenEmbedding(WeightMatrix table, float scale = 1, Linear? projection = null)
 {
     public int VocabularySize => table.Outputs;
 

@@ -3,7 +3,7 @@ using Beam.ML.Vllm.Kernels;
 namespace Beam.ML.Vllm.Models;
 
 /// <summary>A linear layer; several projections of the same input may be merged into one, side by side.</summary>
-internal sealed class Linear(PackedMatrix weights, NativeBuffer<float>? bias = null)
+internal sealed class Linear(WeightMatrix weights, NativeBuffer<float>? bias = null)
 {
     public int Inputs => weights.Inputs;
 

@@ -71,7 +71,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bo
         return table;
     }
 
-    public PackedMatrix Pack(int inputs, params ReadOnlySpan<WeightPart> parts)
+    public WeightMatrix Pack(int inputs, params ReadOnlySpan<WeightPart> parts)
     {
         var (outputs, exact) = (0, true);
         foreach (var part in parts)
