@@ -3,13 +3,22 @@ using System.Text.RegularExpressions;
 
 namespace Beam.IO;
 
-/// <summary>File patterns, as shells have them.</summary>
-internal static class Glob
+/// <summary>
+/// File patterns, as shells have them: <c>*</c>, <c>?</c> and <c>[abc]</c> stand for characters within a name, <c>**</c> for any number of
+/// folders; names that begin with a dot are matched by patterns that begin with one only.
+/// </summary>
+public static class Glob
 {
     private static readonly char[] Wildcards = ['*', '?', '['];
 
+    /// <summary>What stands before the first wildcard; the whole pattern if it has none.</summary>
+    public static string LiteralPrefix(string pattern) => pattern.IndexOfAny(Wildcards) is >= 0 and var first ? pattern[..first] : pattern;
+
+    /// <summary>Whether a path, its parts divided by slashes, matches a pattern: for file systems that know names and no folders.</summary>
+    public static bool MatchesPath(string path, string pattern) => MatchesParts(path.Split('/'), pattern.Split('/'));
+
     /// <summary>The local files that match.</summary>
-    public static IEnumerable<string> Match(string pattern)
+    internal static IEnumerable<string> Match(string pattern)
     {
         if (pattern.IndexOfAny(Wildcards) < 0) return File.Exists(pattern) ? [pattern] : [];
         // The folders before the first wildcard are as they are.
@@ -20,7 +29,42 @@ internal static class Glob
     }
 
     /// <summary>Whether a name matches a pattern without folders.</summary>
-    public static bool MatchesName(string name, string pattern) => Regex.IsMatch(name, ToRegex(pattern), RegexOptions.CultureInvariant | RegexOptions.Singleline);
+    internal static bool MatchesName(string name, string pattern) => Regex.IsMatch(name, ToRegex(pattern), RegexOptions.CultureInvariant | RegexOptions.Singleline);
+
+    private static bool MatchesParts(ReadOnlySpan<string> path, ReadOnlySpan<string> pattern)
+    {
+        while (!pattern.IsEmpty)
+        {
+            if (pattern[0] == "**")
+            {
+                // No folder, or any that is not hidden; a last ** is all files.
+                if (pattern.Length == 1) return !path.IsEmpty && !AnyHidden(path);
+                pattern = pattern[1..];
+                for (var i = 0; i <= path.Length && !AnyHidden(path[..i]); i++)
+                {
+                    if (MatchesParts(path[i..], pattern)) return true;
+                }
+
+                return false;
+            }
+
+            if (path.IsEmpty || !IsMatch(path[0], pattern[0])) return false;
+            path = path[1..];
+            pattern = pattern[1..];
+        }
+
+        return path.IsEmpty;
+    }
+
+    private static bool AnyHidden(ReadOnlySpan<string> path)
+    {
+        foreach (var part in path)
+        {
+            if (part.StartsWith('.')) return true;
+        }
+
+        return false;
+    }
 
     private static IEnumerable<string> Walk(string folder, string[] segments, int index)
     {

@@ -3,7 +3,8 @@ namespace Beam.IO;
 /// <summary>A file that a pattern matched.</summary>
 /// <param name="Path">Its path, with the scheme of its file system.</param>
 /// <param name="Size">Its length in bytes.</param>
-public sealed record FileMetadata(string Path, long Size);
+/// <param name="Version">What is another after every change of its content: the generation, or the time of the last write.</param>
+public sealed record FileMetadata(string Path, long Size, string? Version = null);
 
 /// <summary>
 /// Where files are. The local one has no scheme; an assembly brings another by <c>[assembly: FileSystem("gs", typeof(…))]</c>. Instances are

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Beam.IO;
 
 /// <summary>The machine's own files.</summary>
@@ -21,7 +23,7 @@ internal sealed class LocalFileSystem : IFileSystem
                 .. from path in Glob.Match(WithoutScheme(pattern)).Order(StringComparer.Ordinal)
                    let file = new FileInfo(path)
                    where file.Exists
-                   select new FileMetadata(path, file.Length),
+                   select new FileMetadata(path, file.Length, file.LastWriteTimeUtc.Ticks.ToString(CultureInfo.InvariantCulture)),
             ];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,14 +1,15 @@
 namespace Beam.ML.Vllm.Weights;
 
-/// <summary>Finds the folder that a model name means: a path, or a hub id in the local Hugging Face cache.</summary>
+/// <summary>Finds the folder that a model name means: a path, a hub id in the local Hugging Face cache, or a folder of another file system, which is copied.</summary>
 internal static class ModelFolder
 {
-    /// <param name="model">A folder, or a hub id such as <c>google/gemma-2b-it</c>.</param>
+    /// <param name="model">A folder, a hub id such as <c>google/gemma-2b-it</c>, or a folder with a scheme such as <c>gs://bucket/gemma</c>.</param>
     /// <param name="environment">Reads an environment variable; the caller decides whose environment.</param>
     public static string Resolve(string model, Func<string, string?> environment)
     {
         if (string.IsNullOrWhiteSpace(model)) throw new ModelLoadException("No model was named; give a folder or a Hugging Face hub id.");
         if (model.Contains('\0', StringComparison.Ordinal)) throw new ModelLoadException("The model's name has a null character in it; give a folder or a Hugging Face hub id.");
+        if (RemoteModelFolder.IsRemote(model)) return RemoteModelFolder.Fetch(model, environment);
         if (Directory.Exists(model)) return Path.GetFullPath(model);
         if (File.Exists(model)) throw new ModelLoadException($"'{model}' is a file; name the checkpoint folder that it is in.");
 
