@@ -1,9 +1,19 @@
 using Beam.Benchmarks;
 using Beam.Benchmarks.Engine;
 using Beam.Benchmarks.Pipelines;
+using Beam.Cli.Engine.Bench;
 
 // dotnet run -c Release --project bench/Beam.Benchmarks -- [benchmark …] [--name value …]
-IBenchmark[] all = [new StartBenchmark(), new ThroughputBenchmark(), new BatchingBenchmark(), new RandomWeightsBenchmark(), new PipelineBenchmark(), new NexmarkBenchmark()];
+var tinyGemma = Path.Combine(AppContext.BaseDirectory, "models", "tiny-gemma");
+IBenchmark[] all =
+[
+    new EngineBenchmark("tiny-gemma", tinyGemma, BenchParts.All),
+    new EngineBenchmark("random-weights", "random:qwen2.5-0.5b", BenchParts.Speed | BenchParts.Skewed),
+    new EngineBenchmark("gemma-2b", "random:gemma-2b", BenchParts.Speed),
+    new EngineBenchmark("moe", "random:moe", BenchParts.Speed),
+    new PipelineBenchmark(),
+    new NexmarkBenchmark(),
+];
 if (args.Any(a => a is "--help" or "-h"))
 {
     foreach (var benchmark in all) Console.WriteLine($"{benchmark.Group,-10} {benchmark.Verb,-15} {benchmark.Description}");

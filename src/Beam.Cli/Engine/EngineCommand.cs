@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Beam.Cli.Engine.Bench;
 using Beam.Cli.Engine.Chat;
 using Beam.Cli.Hosting;
 
@@ -7,8 +8,10 @@ namespace Beam.Cli.Engine;
 /// <summary><c>beam engine</c>: the LLM engine. A further command is one more line here.</summary>
 internal static class EngineCommand
 {
-    public static Command Create(CliHost host) => new("engine", "The LLM engine: chat with a model in the terminal.")
+    public static Command Create(CliHost host) => new("engine", "The LLM engine: chat with a model, measure it.")
     {
         ChatCommand.Create(host),
+        BenchCommand.Create(host),
+        FirstToken.CreateCommand(host),
     };
 }

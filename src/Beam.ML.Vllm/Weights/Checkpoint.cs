@@ -37,6 +37,8 @@ internal sealed class Checkpoint : IDisposable
         }
     }
 
+    public IReadOnlyCollection<TensorView> Tensors => _tensors.Values;
+
     public bool Contains(string name) => _tensors.ContainsKey(name);
 
     public TensorView Get(string name) =>

@@ -2,13 +2,7 @@ using System.Diagnostics;
 using System.Runtime.Intrinsics;
 using Beam.ML.Vllm.Kernels;
 
-namespace Beam.Benchmarks.Engine;
-
-/// <summary>Work per second by the clock, and per second of one processor.</summary>
-internal readonly record struct Rate(double Wall, double Cpu)
-{
-    public static Rate Of(double work, Cost cost) => new(work / cost.Wall, work / cost.Cpu);
-}
+namespace Beam.Cli.Engine.Bench;
 
 /// <summary>What the machine can do at best right now: the measure for what the kernels do.</summary>
 internal static unsafe class MachinePeaks

@@ -1,0 +1,51 @@
+using System.CommandLine;
+using Beam.Cli.Hosting;
+
+namespace Beam.Cli.Engine.Bench;
+
+/// <summary><c>beam engine bench MODEL</c>: how fast a model is on this machine, beside what the machine can do at best.</summary>
+internal static class BenchCommand
+{
+    public static Command Create(CliHost host)
+    {
+        var parts = new Option<BenchParts[]>("--only") { Description = "Measure this alone; may be given several times.", AllowMultipleArgumentsPerToken = true };
+        var repeats = new Option<int>("--repeats") { Description = "Runs of each measurement.", DefaultValueFactory = _ => 3, HelpName = "count" };
+        var prompts = new Option<int>("--prompts") { Description = "Requests of the skewed workload.", DefaultValueFactory = _ => 64, HelpName = "count" };
+        var json = new Option<bool>("--json") { Description = "Print JSON, for programs." };
+        var markdown = new Option<bool>("--markdown") { Description = "Print a Markdown table." };
+        var command = new Command(
+            "bench",
+            "Measure decode, prefill and batching beside the machine's own peaks. Skewed work is: " + Workload.SkewedDescription +
+            $". MODEL may be random:SHAPE, random weights in the shape of {CheckpointShape.Names}.");
+        ModelOptions model = new();
+        model.AddTo(command);
+        foreach (var option in (Option[])[parts, repeats, prompts, json, markdown]) command.Options.Add(option);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var options = model.Read(parsed);
+            var only = parsed.GetValue(parts) ?? [];
+            var settings = new BenchSettings
+            {
+                Parts = only.Length == 0 ? BenchParts.All : only.Aggregate((a, b) => a | b),
+                Repeats = AtLeastOne(parsed.GetValue(repeats), "--repeats"),
+                Prompts = AtLeastOne(parsed.GetValue(prompts), "--prompts"),
+            };
+            var asText = !parsed.GetValue(json) && !parsed.GetValue(markdown);
+            var report = new BenchReport { Added = line => { if (asText) host.Output.WriteLine(BenchReport.Text(line)); } };
+            using var opened = await LoadingNotice.ShowAsync(host, options.Model, () => Task.Run(() => BenchModel.Open(options.Model), cancellationToken));
+            report.Header.Add(Describe(opened, options.NumThreads ?? Environment.ProcessorCount));
+            if (asText) await host.Output.WriteLineAsync(report.Header[0]);
+            await new EngineBench(options, opened, settings, report).RunAsync(cancellationToken);
+            if (asText) foreach (var line in report.Header.Skip(1)) await host.Output.WriteLineAsync(line);
+            if (parsed.GetValue(json)) await host.Output.WriteLineAsync(report.Json());
+            if (parsed.GetValue(markdown)) await host.Output.WriteLineAsync(string.Join('\n', report.Header) + "\n\n" + report.Markdown());
+            return ExitCode.Success;
+        });
+        return command;
+    }
+
+    public static string Describe(BenchModel model, int threads) =>
+        $"{model.Name}: {model.Size.AllWeights / 1e9:N2} B weights in matrices, {model.Size.DecodeWeights / 1e9:N2} B used for a token; {threads} threads, .NET {Environment.Version}";
+
+    private static int AtLeastOne(int value, string option) => value >= 1 ? value : throw new UsageException($"{option} must be at least 1, got {value}.");
+}
