@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>256-bit vectors with FMA: 16 registers of 8 floats.</summary>
-internal readonly unsafe struct Avx2Simd : ISimd<Vector256<float>>
+internal readonly unsafe partial struct Avx2Simd : ISimd<Vector256<float>>
 {
     public static int Width => 8;
 

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>512-bit vectors: 32 registers of 16 floats.</summary>
-internal readonly unsafe struct Avx512Simd : ISimd<Vector512<float>>
+internal readonly unsafe partial struct Avx512Simd : ISimd<Vector512<float>>
 {
     public static int Width => 16;
 

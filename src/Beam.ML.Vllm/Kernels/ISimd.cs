@@ -7,7 +7,7 @@ namespace Beam.ML.Vllm.Kernels;
 /// value types, the JIT compiles it for each instruction set with every call inlined.
 /// </summary>
 /// <typeparam name="TVec">A vector of <see cref="Width"/> floats.</typeparam>
-internal unsafe interface ISimd<TVec> where TVec : struct
+internal unsafe interface ISimd<TVec> : ICodeSimd<TVec> where TVec : struct
 {
     /// <summary>Floats in a vector: 16, 8, or what the machine has (at most 16).</summary>
     static abstract int Width { get; }

@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary><see cref="Vector{T}"/>: the vectors of any machine that .NET runs on.</summary>
-internal readonly unsafe struct PortableSimd : ISimd<Vector<float>>
+internal readonly unsafe partial struct PortableSimd : ISimd<Vector<float>>
 {
     public static int Width => Vector<float>.Count;
 

@@ -15,7 +15,19 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         {
             case PackedMatrix { Format: WeightFormat.BFloat16 } packed: Multiply<BFloat16Panel<TSimd, TVec>>(x, packed, y, accumulate); break;
             case PackedMatrix packed: Multiply<Float32Panel<TSimd, TVec>>(x, packed, y, accumulate); break;
+            case QuantizedMatrix quantized: MultiplyQuantized(x, quantized, y, accumulate); break;
+            case StackedMatrix stacked: MultiplyStacked(x, stacked, y, accumulate); break;
             default: throw new ArgumentException($"These kernels have no product for a {weights.GetType().Name}.");
+        }
+    }
+
+    private void MultiplyStacked(Matrix x, StackedMatrix stacked, Matrix y, bool accumulate)
+    {
+        var first = 0;
+        foreach (var part in stacked.Parts)
+        {
+            Multiply(x, part, y.SliceColumns(first, part.Outputs), accumulate);
+            first += part.Outputs;
         }
     }
 

@@ -10,6 +10,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool) :
     public override void Dispose()
     {
         _packedRows?.Dispose();
+        _quantizedRows?.Dispose();
+        _rowSums?.Dispose();
         _scores?.Dispose();
     }
 
