@@ -135,7 +135,8 @@ internal sealed class BlockManager
     {
         for (var i = sequence.BlockHashes.Count; i <= index; i++)
         {
-            var parent = i == 0 ? default : sequence.BlockHashes[i - 1];
+            // What an adapter computes of the same tokens is something else: its chains start elsewhere.
+            var parent = i > 0 ? sequence.BlockHashes[i - 1] : sequence.Lora?.Identity ?? default;
             sequence.BlockHashes.Add(BlockHash.Chain(parent, sequence.Tokens.Slice(i * BlockSize, BlockSize)));
         }
 

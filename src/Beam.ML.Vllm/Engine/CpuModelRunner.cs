@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Beam.ML.Vllm.Kernels;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
@@ -16,6 +17,7 @@ internal sealed class CpuModelRunner : IModelRunner
     private readonly KvCache _cache;
     private readonly PagedBatch _batch = new();
     private readonly ForwardContext _context;
+    private readonly LoraLoader _loraLoader;
     private readonly Sampler _sampler = new();
     private readonly ModelRunnerOutput _output = new();
     private readonly List<int> _logitRows = [];
@@ -39,6 +41,7 @@ internal sealed class CpuModelRunner : IModelRunner
             MaxModelLength = plan.MaxModelLength;
             using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, plan.MaxModelLength);
             _model = architecture.Build(factory);
+            _loraLoader = new LoraLoader(factory.Lora, _kernels.PanelWidth, options.MaxLoraRank);
             _cache = new KvCache(shapes, plan.Blocks, options.BlockSize, format);
             _context = new ForwardContext(_kernels, _workspace, _cache, _batch);
         }
@@ -67,6 +70,8 @@ internal sealed class CpuModelRunner : IModelRunner
         return _output;
     }
 
+    public LoraAdapter LoadLora(LoraRequest request) => _loraLoader.Load(request);
+
     public void Dispose()
     {
         _pool.Dispose();
@@ -80,6 +85,7 @@ internal sealed class CpuModelRunner : IModelRunner
     internal Matrix Forward(SchedulerOutput step, bool allLogits = false)
     {
         _batch.Clear();
+        _context.Lora.Clear();
         _logitRows.Clear();
         _sampling.Clear();
         var scheduled = CollectionsMarshal.AsSpan(step.Scheduled);
@@ -97,6 +103,7 @@ internal sealed class CpuModelRunner : IModelRunner
                 _sampling.Add(i);
             }
 
+            if (sequence.Lora is { } adapter) _context.Lora.Add(adapter, _batch.Rows, entry.Tokens);
             _batch.Add(sequence.Tokens.Slice(entry.FirstToken, entry.Tokens), entry.FirstToken, CollectionsMarshal.AsSpan(sequence.BlockTable));
         }
 

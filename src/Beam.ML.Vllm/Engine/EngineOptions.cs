@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.Lora;
+
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>The numbers that weights and cache are kept in; activations are always 32-bit floats.</summary>
@@ -71,6 +73,21 @@ public sealed record EngineOptions
     /// <summary><c>skip_tokenizer_init</c>: no tokenizer is loaded; prompts are token ids, outputs have no text.</summary>
     public bool SkipTokenizerInit { get; init; }
 
+    /// <summary><c>enable_lora</c>: requests may name LoRA adapters.</summary>
+    public bool EnableLora { get; init; }
+
+    /// <summary><c>max_loras</c>: different adapters in one batch; requests with others wait.</summary>
+    public int MaxLoras { get; init; } = 1;
+
+    /// <summary><c>max_lora_rank</c>: the highest rank of an adapter.</summary>
+    public int MaxLoraRank { get; init; } = 16;
+
+    /// <summary><c>max_cpu_loras</c>: adapters in memory, of which those that were used longest ago make room for others; <see cref="MaxLoras"/> by default.</summary>
+    public int? MaxCpuLoras { get; init; }
+
+    /// <summary><c>lora_modules</c>: adapters that are loaded when the engine starts, and known by name from then on.</summary>
+    public IReadOnlyList<LoraRequest> LoraModules { get; init; } = [];
+
     /// <summary>Requests that may wait inside the engine; callers of more wait before they are let in.</summary>
     public int MaxWaitingRequests { get; init; } = 4096;
 
@@ -85,6 +102,11 @@ public sealed record EngineOptions
         Require(MemoryUtilization is > 0 and <= 1, $"memory_utilization must be in (0, 1], got {MemoryUtilization}.");
         Require(NumKvBlocks is null or >= 1, $"num_kv_blocks_override must be at least 1, got {NumKvBlocks}.");
         Require(NumThreads is null or (>= 1 and <= 1024), $"num_threads must be in [1, 1024], got {NumThreads}.");
+        Require(MaxLoras is >= 1 and <= 4096, $"max_loras must be in [1, 4096], got {MaxLoras}.");
+        Require(MaxLoraRank is >= 1 and <= 65536, $"max_lora_rank must be in [1, 65536], got {MaxLoraRank}.");
+        Require(MaxCpuLoras is null || MaxCpuLoras >= MaxLoras, $"max_cpu_loras must be at least max_loras ({MaxLoras}), got {MaxCpuLoras}.");
+        Require(LoraModules.Count == 0 || EnableLora, "lora_modules needs enable_lora.");
+        Require(LoraModules.All(m => m.Name.Length > 0) && LoraModules.DistinctBy(m => m.Name).Count() == LoraModules.Count, "lora_modules must have names that differ and are not empty.");
         Require(MaxWaitingRequests >= 1, $"The number of waiting requests must be at least 1, got {MaxWaitingRequests}.");
 
         static void Require(bool holds, string message)

@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.Lora;
+
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>
@@ -21,4 +23,7 @@ internal interface IModelRunner : IDisposable
     /// its entry has no token; any other error is the engine's end.
     /// </summary>
     ModelRunnerOutput Execute(SchedulerOutput step);
+
+    /// <summary>Reads a LoRA adapter for this model into memory. Unlike all else it may be called from any thread, and while a step is computed.</summary>
+    LoraAdapter LoadLora(LoraRequest request) => throw new NotSupportedException("This device serves no LoRA adapters.");
 }

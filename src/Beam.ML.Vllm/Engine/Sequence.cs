@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 
 namespace Beam.ML.Vllm.Engine;
@@ -45,6 +46,9 @@ internal sealed class Sequence
     public SamplerState SamplerState { get; }
 
     public int Priority { get; }
+
+    /// <summary>The adapter that it is computed with; its keys and values are shared only with sequences that have the same one.</summary>
+    public LoraAdapter? Lora { get; init; }
 
     /// <summary>The engine's count of arrivals; breaks ties, and is the order of first come, first served.</summary>
     public long Arrival { get; set; }

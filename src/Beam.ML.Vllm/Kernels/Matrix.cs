@@ -24,6 +24,9 @@ internal readonly unsafe struct Matrix(float* data, int rows, int columns, int s
     /// <summary>The first rows.</summary>
     public Matrix Take(int count) => new(data, count, columns, stride);
 
+    /// <summary>Some rows, one after the other.</summary>
+    public Matrix Slice(int first, int count) => new(Row(first), count, columns, stride);
+
     /// <summary>All rows of some columns: one part of a merged projection.</summary>
     public Matrix SliceColumns(int start, int count) => new(data + start, rows, count, stride);
 }

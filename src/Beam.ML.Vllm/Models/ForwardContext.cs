@@ -1,4 +1,5 @@
 using Beam.ML.Vllm.Kernels;
+using Beam.ML.Vllm.Lora;
 
 namespace Beam.ML.Vllm.Models;
 
@@ -12,6 +13,9 @@ internal sealed class ForwardContext(CpuKernels kernels, Workspace workspace, Kv
     public KvCache Cache => cache;
 
     public PagedBatch Batch => batch;
+
+    /// <summary>The rows that adapters change.</summary>
+    public LoraBatch Lora { get; } = new();
 
     public ExpertRouting Routing { get; } = new();
 

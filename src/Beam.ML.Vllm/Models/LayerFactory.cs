@@ -1,4 +1,5 @@
 using Beam.ML.Vllm.Kernels;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Weights;
 
 namespace Beam.ML.Vllm.Models;
@@ -11,6 +12,9 @@ internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, Cp
 
     public WeightLoader Weights { get; } = new(checkpoint, kernels, roundToBFloat16);
 
+    /// <summary>The modules that adapters may change, of the layers made so far.</summary>
+    public LoraTargets Lora { get; } = new();
+
     public int MaxModelLength => maxModelLength;
 
     public Linear Linear(string name, int inputs, int outputs, bool bias = false) => Linear(inputs, bias, (name, outputs));
@@ -21,15 +25,16 @@ internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, Cp
         var weights = new WeightPart[parts.Length];
         for (var i = 0; i < parts.Length; i++) weights[i] = new WeightPart(Weights.Get($"{parts[i].Name}.weight"), parts[i].Outputs);
         var packed = Weights.Pack(inputs, weights);
-        if (!bias) return new Linear(packed);
+        var targets = Lora.Register(inputs, parts);
+        if (!bias) return new Linear(packed) { LoraTargets = targets };
         for (var i = 0; i < parts.Length; i++) weights[i] = weights[i] with { Tensor = Weights.Get($"{parts[i].Name}.bias") };
-        return new Linear(packed, Weights.Biases(weights));
+        return new Linear(packed, Weights.Biases(weights)) { LoraTargets = targets };
     }
 
     /// <summary>A module that stores its weights as [inputs, outputs], with a bias.</summary>
     public Linear TransposedLinear(string name, int inputs, int outputs) => new(
         Weights.Pack(inputs, new WeightPart(Weights.Get($"{name}.weight"), outputs, IsTransposed: true)),
-        Weights.Vector(Weights.Get($"{name}.bias"), outputs));
+        Weights.Vector(Weights.Get($"{name}.bias"), outputs)) { LoraTargets = Lora.Register(inputs, (name, outputs)) };
 
     /// <param name="name">The module.</param>
     /// <param name="size">Columns; those of the residual stream if it is not given.</param>

@@ -18,6 +18,9 @@ internal enum Scratch
     ExpertOutput,
     ExpertSum,
     PerLayerInputs,
+    LoraInput,
+    LoraInner,
+    LoraOutput,
     LogitRows,
     Logits,
 }

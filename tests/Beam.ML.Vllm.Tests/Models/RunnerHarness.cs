@@ -1,5 +1,6 @@
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Kernels;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
 
@@ -15,17 +16,20 @@ internal sealed class RunnerHarness : IDisposable
 
     public RunnerHarness(string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null)
     {
-        var options = new EngineOptions { Model = folder, Dtype = dtype, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true };
+        var options = new EngineOptions { Model = folder, Dtype = dtype, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true, MaxLoraRank = 64 };
         _runner = new CpuModelRunner(options, ModelConfig.Load(folder), folder, set);
         _blocks = new BlockManager(_runner.Blocks, BlockSize, enablePrefixCaching: true);
     }
 
     public int Vocabulary => _runner.VocabularySize;
 
-    public static Sequence NewSequence(ReadOnlySpan<int> prompt)
+    /// <summary>Reads an adapter; the caller disposes of it.</summary>
+    public LoraAdapter Load(string folder) => _runner.LoadLora(new LoraRequest(Path.GetFileName(folder), folder));
+
+    public static Sequence NewSequence(ReadOnlySpan<int> prompt, LoraAdapter? adapter = null)
     {
         var parameters = new SamplingParams { Temperature = 0, MaxTokens = 64, IgnoreEos = true };
-        return new Sequence("test", prompt, parameters, new SamplerState(parameters, prompt));
+        return new Sequence("test", prompt, parameters, new SamplerState(parameters, prompt)) { Lora = adapter };
     }
 
     /// <summary>The logits of each known token of a new sequence, computed in chunks, [tokens][vocabulary].</summary>
