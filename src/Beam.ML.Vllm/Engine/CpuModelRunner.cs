@@ -21,7 +21,7 @@ internal sealed class CpuModelRunner : IModelRunner
     private readonly Sampler _sampler = new();
     private readonly ModelRunnerOutput _output = new();
     private readonly List<int> _logitRows = [];
-    private readonly List<int> _sampling = [];
+    private readonly List<(int Entry, int Row)> _sampling = [];
 
     public CpuModelRunner(EngineOptions options, ModelConfig config, string folder, InstructionSet? instructionSet = null)
     {
@@ -99,12 +99,12 @@ internal sealed class CpuModelRunner : IModelRunner
             }
             else if (entry.Samples)
             {
-                _logitRows.Add(_batch.Rows + entry.Tokens - 1);
-                _sampling.Add(i);
+                _sampling.Add((i, _logitRows.Count));
+                for (var row = entry.Tokens - entry.Drafts - 1; row < entry.Tokens; row++) _logitRows.Add(_batch.Rows + row);
             }
 
             if (sequence.Lora is { } adapter) _context.Lora.Add(adapter, _batch.Rows, entry.Tokens);
-            _batch.Add(sequence.Tokens.Slice(entry.FirstToken, entry.Tokens), entry.FirstToken, CollectionsMarshal.AsSpan(sequence.BlockTable));
+            _batch.Add(sequence.TokensAndDraft(entry.FirstToken, entry.Tokens), entry.FirstToken, CollectionsMarshal.AsSpan(sequence.BlockTable));
         }
 
         return _model.Forward(_context, CollectionsMarshal.AsSpan(_logitRows));
@@ -128,11 +128,22 @@ internal sealed class CpuModelRunner : IModelRunner
         {
             for (var i = part; i < Runner._sampling.Count; i += parts)
             {
-                var entry = Runner._sampling[i];
+                var (entry, row) = Runner._sampling[i];
                 var sequence = Step.Scheduled[entry].Sequence;
+                var sampled = 0;
                 try
                 {
-                    Runner._output.Add(entry, Runner._sampler.Sample(Logits.RowSpan(i), sequence.Parameters, sequence.SamplerState));
+                    // As without a draft, token by token; a token that comes out as drafted is why the next row is of use.
+                    for (int token, drafts = Step.Scheduled[entry].Drafts; sampled <= drafts;)
+                    {
+                        token = Runner._sampler.Sample(Logits.RowSpan(row + sampled), sequence.Parameters, sequence.SamplerState);
+                        Runner._output.Add(entry, token);
+                        if (sampled++ == drafts || token != sequence.Draft[sampled - 1]) break;
+                    }
+                }
+                catch (Exception) when (sampled > 0)
+                {
+                    // The tokens before stand, and may end the request; if not, the next step comes to the same point.
                 }
                 catch (ArgumentException e)
                 {

@@ -7,6 +7,7 @@ internal sealed class EngineCore : IDisposable
     private readonly BlockManager _blocks;
     private readonly Scheduler _scheduler;
     private readonly OutputProcessor _outputs;
+    private readonly DraftCounts _drafts = new();
     private long _steps;
     private long _computedTokens;
     private long _batchSizes;
@@ -15,7 +16,8 @@ internal sealed class EngineCore : IDisposable
     {
         _runner = runner;
         _blocks = new BlockManager(runner.Blocks, options.BlockSize, options.EnablePrefixCaching);
-        _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy);
+        var proposer = options.SpeculativeConfig is { } speculation ? new NgramProposer(speculation, runner.MaxModelLength) : null;
+        _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy, options.MaxLoras, proposer);
         _outputs = new OutputProcessor(eos, runner.MaxModelLength);
     }
 
@@ -69,6 +71,9 @@ internal sealed class EngineCore : IDisposable
         ComputedTokens = _computedTokens,
         FinishedRequests = _outputs.FinishedRequests,
         Steps = _steps,
+        SpecDecodeDrafts = _drafts.Drafts,
+        SpecDecodeDraftTokens = _drafts.DraftTokens,
+        SpecDecodeAcceptedTokens = _drafts.AcceptedTokens,
         MeanBatchSize = _steps == 0 ? 0 : (double)_batchSizes / _steps,
     };
 
@@ -82,11 +87,16 @@ internal sealed class EngineCore : IDisposable
         for (var i = 0; i < step.Scheduled.Count; i++)
         {
             var scheduled = step.Scheduled[i];
-            _scheduler.Advance(scheduled);
-            if (!scheduled.Samples) continue;
+            if (!scheduled.Samples)
+            {
+                _scheduler.Advance(scheduled);
+                continue;
+            }
 
             // A request may end in the midst of its tokens; the rest is dropped. Whoever sees its last output finds its blocks free.
             _outputs.Process(scheduled.Sequence, output.Tokens(i), output.Logprobs(i));
+            _drafts.Count(scheduled.Drafts, output.Tokens(i).Length);
+            _scheduler.Advance(scheduled);
             if (scheduled.Sequence.FinishReason is not null) _scheduler.Remove(scheduled.Sequence);
             if (_outputs.Publish(scheduled.Sequence)) _scheduler.Remove(scheduled.Sequence);
         }

@@ -73,6 +73,9 @@ public sealed record EngineOptions
     /// <summary><c>skip_tokenizer_init</c>: no tokenizer is loaded; prompts are token ids, outputs have no text.</summary>
     public bool SkipTokenizerInit { get; init; }
 
+    /// <summary><c>speculative_config</c>: guess tokens ahead; null, the default, for no guesses.</summary>
+    public SpeculativeConfig? SpeculativeConfig { get; init; }
+
     /// <summary><c>enable_lora</c>: requests may name LoRA adapters.</summary>
     public bool EnableLora { get; init; }
 
@@ -102,6 +105,7 @@ public sealed record EngineOptions
         Require(MemoryUtilization is > 0 and <= 1, $"memory_utilization must be in (0, 1], got {MemoryUtilization}.");
         Require(NumKvBlocks is null or >= 1, $"num_kv_blocks_override must be at least 1, got {NumKvBlocks}.");
         Require(NumThreads is null or (>= 1 and <= 1024), $"num_threads must be in [1, 1024], got {NumThreads}.");
+        SpeculativeConfig?.Validate();
         Require(MaxLoras is >= 1 and <= 4096, $"max_loras must be in [1, 4096], got {MaxLoras}.");
         Require(MaxLoraRank is >= 1 and <= 65536, $"max_lora_rank must be in [1, 65536], got {MaxLoraRank}.");
         Require(MaxCpuLoras is null || MaxCpuLoras >= MaxLoras, $"max_cpu_loras must be at least max_loras ({MaxLoras}), got {MaxCpuLoras}.");

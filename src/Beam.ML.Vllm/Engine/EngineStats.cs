@@ -41,4 +41,16 @@ public sealed record EngineStats
 
     /// <summary>Requests in a step, on average.</summary>
     public double MeanBatchSize { get; init; }
+
+    /// <summary><c>spec_decode_num_drafts</c>: times that tokens were guessed ahead.</summary>
+    public long SpecDecodeDrafts { get; init; }
+
+    /// <summary><c>spec_decode_num_draft_tokens</c>: tokens guessed.</summary>
+    public long SpecDecodeDraftTokens { get; init; }
+
+    /// <summary><c>spec_decode_num_accepted_tokens</c>: guessed tokens that came true.</summary>
+    public long SpecDecodeAcceptedTokens { get; init; }
+
+    /// <summary>The part of the guessed tokens that came true, 0 to 1.</summary>
+    public double SpecDecodeAcceptanceRate => SpecDecodeDraftTokens == 0 ? 0 : (double)SpecDecodeAcceptedTokens / SpecDecodeDraftTokens;
 }

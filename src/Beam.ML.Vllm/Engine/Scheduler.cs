@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Beam.ML.Vllm.Lora;
 
 namespace Beam.ML.Vllm.Engine;
 
@@ -16,12 +17,22 @@ internal sealed class Scheduler
     private readonly SchedulerOutput _output = new();
     private readonly int _maxSequences;
     private readonly int _maxTokens;
+    private readonly NgramProposer? _proposer;
+    private readonly LoraSlots _adapters;
     private long _arrivals;
 
-    public Scheduler(BlockManager blocks, int maxNumSequences, int maxNumBatchedTokens, SchedulingPolicy policy)
+    /// <param name="blocks">The cache.</param>
+    /// <param name="maxNumSequences">Sequences that run at a time.</param>
+    /// <param name="maxNumBatchedTokens">Tokens in a step, drafts included.</param>
+    /// <param name="policy">The order of service.</param>
+    /// <param name="maxLoras">Different adapters among the running.</param>
+    /// <param name="proposer">Drafts tokens; null for none.</param>
+    public Scheduler(
+        BlockManager blocks, int maxNumSequences, int maxNumBatchedTokens, SchedulingPolicy policy, int maxLoras = int.MaxValue, NgramProposer? proposer = null)
     {
         _blocks = blocks;
         (_maxSequences, _maxTokens) = (maxNumSequences, maxNumBatchedTokens);
+        (_adapters, _proposer) = (new LoraSlots(maxLoras), proposer);
         _order = policy == SchedulingPolicy.Priority
             ? Comparer<Sequence>.Create((a, b) => (a.Priority, a.Arrival).CompareTo((b.Priority, b.Arrival)))
             : Comparer<Sequence>.Create((a, b) => a.Arrival.CompareTo(b.Arrival));
@@ -55,12 +66,24 @@ internal sealed class Scheduler
         return _output;
     }
 
-    /// <summary>Notes that a step has been computed: sequences advance by what was scheduled.</summary>
+    /// <summary>
+    /// Notes that a step has been computed, and its tokens appended: a sequence advances by the known tokens that were scheduled, and by
+    /// those of the draft that came true. What the cache holds of the others is overwritten when their positions are computed again.
+    /// </summary>
     public void Advance(ScheduledTokens scheduled)
     {
-        scheduled.Sequence.ComputedTokens += scheduled.Tokens;
-        scheduled.Sequence.Times.Steps++;
-        scheduled.Sequence.Times.BatchSizes += _output.Scheduled.Count;
+        var sequence = scheduled.Sequence;
+        sequence.ComputedTokens = scheduled.KnownEnd;
+        if (scheduled.Drafts > 0)
+        {
+            // The last token was sampled after those that came true.
+            sequence.ComputedTokens += Math.Max(0, sequence.Length - scheduled.KnownEnd - 1);
+            sequence.SetDraft([]);
+            _blocks.Publish(sequence, scheduled.KnownEnd, sequence.ComputedTokens);
+        }
+
+        sequence.Times.Steps++;
+        sequence.Times.BatchSizes += _output.Scheduled.Count;
     }
 
     /// <summary>Takes a sequence out, wherever it is, and gives its blocks back.</summary>
@@ -70,6 +93,7 @@ internal sealed class Scheduler
         {
             case SequenceStatus.Running:
                 _running.Remove(sequence);
+                _adapters.Leave(sequence.Lora);
                 break;
             case SequenceStatus.Waiting:
                 _waiting.Remove(sequence);
@@ -92,6 +116,7 @@ internal sealed class Scheduler
         {
             var sequence = _running[i];
             var tokens = Math.Min(sequence.Length - sequence.ComputedTokens, _maxTokens - _output.TotalTokens);
+            var drafts = Draft(sequence, tokens, others: _running.Count - i - 1);
             while (!_blocks.TryGrow(sequence, sequence.ComputedTokens + tokens))
             {
                 var victim = _running[^1];
@@ -100,17 +125,27 @@ internal sealed class Scheduler
                 if (victim == sequence) return true;
             }
 
-            Take(sequence, tokens);
+            Take(sequence, tokens, drafts);
         }
 
         return preempted;
     }
 
+    /// <summary>Guesses tokens, no more than there are blocks for at hand and budget that those who come after do not need.</summary>
+    private int Draft(Sequence sequence, int tokens, int others)
+    {
+        if (_proposer is null || sequence.ComputedTokens + tokens < sequence.Length) return 0;
+        var drafts = _proposer.Propose(sequence, _maxTokens - _output.TotalTokens - tokens - others);
+        if (drafts == 0 || _blocks.TryGrow(sequence, sequence.Length + drafts)) return drafts;
+        sequence.SetDraft([]);
+        return 0;
+    }
+
     private void ScheduleWaiting()
     {
-        while (_waiting.Count > 0 && _running.Count < _maxSequences && _output.TotalTokens < _maxTokens)
+        _adapters.BeginStep();
+        while (_running.Count < _maxSequences && _output.TotalTokens < _maxTokens && _adapters.NextOf(_waiting) is { } sequence)
         {
-            var sequence = _waiting.Min!;
             var cached = _blocks.AttachPrefix(sequence);
             var tokens = Math.Min(sequence.Length - cached, _maxTokens - _output.TotalTokens);
             if (!_blocks.TryGrow(sequence, cached + tokens))
@@ -120,6 +155,7 @@ internal sealed class Scheduler
             }
 
             _waiting.Remove(sequence);
+            _adapters.Enter(sequence.Lora);
             sequence.ComputedTokens = cached;
             sequence.Status = SequenceStatus.Running;
             if (sequence.Times.Scheduled == 0)
@@ -135,17 +171,19 @@ internal sealed class Scheduler
         }
     }
 
-    private void Take(Sequence sequence, int tokens)
+    private void Take(Sequence sequence, int tokens, int drafts = 0)
     {
-        _output.Add(sequence, tokens);
+        _output.Add(sequence, tokens, drafts);
 
         // Others may share these blocks from now on, in this very step: each layer writes all its keys and values before it reads any.
+        // What is drafted becomes known when it has come true.
         _blocks.Publish(sequence, sequence.ComputedTokens, sequence.ComputedTokens + tokens);
     }
 
     private void Preempt(Sequence victim)
     {
         _running.RemoveAt(_running.Count - 1);
+        _adapters.Leave(victim.Lora);
         _blocks.Free(victim);
         victim.ComputedTokens = 0;
         victim.Status = SequenceStatus.Waiting;

@@ -4,8 +4,13 @@ namespace Beam.ML.Vllm.Engine;
 /// <param name="Sequence">Whose.</param>
 /// <param name="FirstToken">The position of the first.</param>
 /// <param name="Tokens">How many, at least one.</param>
-/// <param name="Samples">Whether the last one is the sequence's last known token, so that its logits give the next.</param>
-internal readonly record struct ScheduledTokens(Sequence Sequence, int FirstToken, int Tokens, bool Samples);
+/// <param name="Samples">Whether the sequence's last known token is among them, so that its logits give the next.</param>
+/// <param name="Drafts">How many of them, the last ones, are the sequence's draft; each one's logits give a token more if the draft comes true up to it.</param>
+internal readonly record struct ScheduledTokens(Sequence Sequence, int FirstToken, int Tokens, bool Samples, int Drafts = 0)
+{
+    /// <summary>The tokens after which known ones end.</summary>
+    public int KnownEnd => FirstToken + Tokens - Drafts;
+}
 
 /// <summary>What one step computes. Reused step after step.</summary>
 internal sealed class SchedulerOutput
@@ -14,11 +19,12 @@ internal sealed class SchedulerOutput
 
     public int TotalTokens { get; private set; }
 
-    public void Add(Sequence sequence, int tokens)
+    /// <summary>Adds the next known tokens of a sequence, and its draft.</summary>
+    public void Add(Sequence sequence, int tokens, int drafts = 0)
     {
         var first = sequence.ComputedTokens;
-        Scheduled.Add(new ScheduledTokens(sequence, first, tokens, first + tokens == sequence.Length));
-        TotalTokens += tokens;
+        Scheduled.Add(new ScheduledTokens(sequence, first, tokens + drafts, first + tokens == sequence.Length, drafts));
+        TotalTokens += tokens + drafts;
     }
 
     public void Clear()

@@ -62,6 +62,14 @@ internal sealed class Sequence
 
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Length);
 
+    /// <summary>Guesses at the tokens that follow the known ones. A step computes them as well, and keeps those that come true.</summary>
+    public ReadOnlySpan<int> Draft => _tokens.AsSpan(Length, DraftLength);
+
+    public int DraftLength { get; private set; }
+
+    /// <summary>What drafts are taken from; null until one is asked for.</summary>
+    public NgramIndex? Ngrams { get; set; }
+
     public ReadOnlySpan<int> OutputTokens => _tokens.AsSpan(PromptLength, OutputLength);
 
     /// <summary>Tokens whose keys and values are in the cache, or will be after the step under way.</summary>
@@ -84,11 +92,32 @@ internal sealed class Sequence
 
     public SequenceTimes Times { get; } = new();
 
+    /// <summary>Adds a token; a draft has served its time then.</summary>
     public void Append(int token)
     {
         if (Length == _tokens.Length) Array.Resize(ref _tokens, 2 * _tokens.Length);
         _tokens[Length++] = token;
+        DraftLength = 0;
     }
+
+    public void SetDraft(ReadOnlySpan<int> tokens)
+    {
+        DraftLength = tokens.Length;
+        if (tokens.IsEmpty) return;
+        if (Length + tokens.Length > _tokens.Length)
+        {
+            var longer = new int[Math.Max(Length + tokens.Length, 2 * _tokens.Length)];
+            Tokens.CopyTo(longer);
+            tokens.CopyTo(longer.AsSpan(Length));
+            _tokens = longer;
+            return;
+        }
+
+        tokens.CopyTo(_tokens.AsSpan(Length));
+    }
+
+    /// <summary>Some of the known tokens and, behind them, of the draft.</summary>
+    public ReadOnlySpan<int> TokensAndDraft(int first, int count) => _tokens.AsSpan(0, Length + DraftLength).Slice(first, count);
 
     /// <summary>Ends the sequence; the first reason stands.</summary>
     public void Finish(FinishReason reason, object? stopReason = null, Exception? failure = null)

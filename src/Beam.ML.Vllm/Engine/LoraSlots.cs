@@ -1,0 +1,58 @@
+using Beam.ML.Vllm.Lora;
+
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>
+/// Which adapters run, so that there are no more than <c>max_loras</c> different ones at a time. A sequence whose adapter finds no room is
+/// passed over by others for a while, as that keeps batches full; after <see cref="Patience"/> steps no sequence with an adapter is let in
+/// before it, so that room comes in bounded time.
+/// </summary>
+internal sealed class LoraSlots(int maxLoras)
+{
+    internal const int Patience = 128;
+
+    private readonly Dictionary<LoraAdapter, int> _running = [];
+    private Sequence? _passedOver;
+    private int _steps;
+    private bool _counted;
+
+    public int Count => _running.Count;
+
+    public void BeginStep() => _counted = false;
+
+    public void Enter(LoraAdapter? adapter)
+    {
+        if (adapter is not null) _running[adapter] = _running.GetValueOrDefault(adapter) + 1;
+    }
+
+    public void Leave(LoraAdapter? adapter)
+    {
+        if (adapter is null) return;
+        var left = _running[adapter] - 1;
+        if (left == 0) _running.Remove(adapter);
+        else _running[adapter] = left;
+    }
+
+    /// <summary>The first sequence, in their order, that may run now; null if there is none.</summary>
+    public Sequence? NextOf(SortedSet<Sequence> waiting)
+    {
+        if (waiting.Min is not { } first) return null;
+        if (HasRoom(first.Lora)) return first;
+        if (!_counted) CountWait(first);
+        foreach (var sequence in waiting)
+        {
+            if (sequence.Lora is null || (_steps < Patience && HasRoom(sequence.Lora))) return sequence;
+        }
+
+        return null;
+    }
+
+    private bool HasRoom(LoraAdapter? adapter) => adapter is null || _running.Count < maxLoras || _running.ContainsKey(adapter);
+
+    private void CountWait(Sequence first)
+    {
+        _counted = true;
+        _steps = first == _passedOver ? _steps + 1 : 0;
+        _passedOver = first;
+    }
+}

@@ -1,0 +1,30 @@
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>Guesses a sequence's next tokens: those that followed its last ones where they stood before.</summary>
+internal sealed class NgramProposer(SpeculativeConfig config, int maxModelLength)
+{
+    /// <summary>Drafts tokens for a sequence whose known tokens will all be computed; returns how many.</summary>
+    public int Propose(Sequence sequence, int limit)
+    {
+        var parameters = sequence.Parameters;
+        limit = Math.Min(Math.Min(limit, config.NumSpeculativeTokens), maxModelLength - sequence.Length - 1);
+
+        // After the drafts one more token is sampled.
+        if (parameters.MaxTokens is { } max) limit = Math.Min(limit, max - sequence.OutputLength - 1);
+        if (limit <= 0) return 0;
+
+        var index = sequence.Ngrams ??= new NgramIndex(config.Shortest, config.Longest);
+        var found = index.FindContinuation(sequence.Tokens);
+        if (found < 0) return 0;
+        var guess = sequence.Tokens.Slice(found, Math.Min(limit, sequence.Length - found));
+
+        // A token that ends the text is left to be sampled: nothing is to be verified after it.
+        var count = 0;
+        while (count < guess.Length && !Ends(sequence, guess[count])) count++;
+        sequence.SetDraft(guess[..count]);
+        return count;
+    }
+
+    private static bool Ends(Sequence sequence, int token) =>
+        sequence.Parameters.StopTokenIds.Contains(token) || (!sequence.Parameters.IgnoreEos && sequence.SamplerState.EosTokenIds.Contains(token));
+}
