@@ -54,6 +54,9 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         _loop.Start();
     }
 
+    /// <summary>How the engine was set up.</summary>
+    internal EngineOptions Options => _options;
+
     /// <summary>The name that the model is served under.</summary>
     public string ModelName { get; }
 

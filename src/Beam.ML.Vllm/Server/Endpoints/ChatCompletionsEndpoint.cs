@@ -1,0 +1,81 @@
+using System.Text.Json;
+using Beam.ML.Vllm.Server.Generation;
+using Beam.ML.Vllm.Server.Hosting;
+using Beam.ML.Vllm.Server.Protocol;
+using Microsoft.AspNetCore.Http;
+
+namespace Beam.ML.Vllm.Server.Endpoints;
+
+/// <summary>/v1/chat/completions: answers conversations.</summary>
+internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
+{
+    private readonly Generator _generator = new(server);
+
+    public IReadOnlyList<string> Methods => EndpointMethods.Post;
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        GenerationRequest request;
+        ChatFormat format;
+        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted)) (request, format) = Read(http, new JsonFields(body.Json));
+        await _generator.AnswerAsync(http, request, format);
+    }
+
+    private (GenerationRequest Request, ChatFormat Format) Read(HttpContext http, JsonFields fields)
+    {
+        var model = server.Models.Resolve(fields.String("model"));
+        var stream = StreamOptions.Read(fields);
+        var parsesTools = ReadToolChoice(fields) && server.Options.ToolCallParser is not null;
+        var parameters = SamplingFields.Check(SamplingFields.Read(fields, server.Engine.DefaultSamplingParams) with
+        {
+            MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? server.Models.DefaultChatTokens,
+        });
+        // The marks of a call may be special tokens.
+        if (parsesTools) parameters = parameters with { SkipSpecialTokens = false };
+        var prompt = server.Prompts.Truncate(server.Chat.Render(fields, server.Prompts), fields, parameters.MaxTokens);
+        var request = new GenerationRequest
+        {
+            Id = RequestIds.Make(http, fields, "chatcmpl"),
+            Model = model,
+            Prompts = [prompt],
+            Parameters = parameters,
+            Priority = fields.Int("priority") ?? 0,
+            Stream = stream,
+        };
+        return (request, new ChatFormat(request, server.Options)
+        {
+            Prefix = fields.Bool("echo") ? LastMessage(fields, server.Options.ResponseRole) : "",
+            ParsesTools = parsesTools,
+            ReturnTokenIds = fields.Bool("return_token_ids"),
+        });
+    }
+
+    /// <summary>Whether the model may call tools.</summary>
+    private static bool ReadToolChoice(JsonFields fields)
+    {
+        var tools = fields.Array("tools");
+        if (tools?.GetArrayLength() == 0) throw ApiException.Invalid("tools cannot be an empty list; leave it out.", "tools");
+        if (tools is { } list)
+        {
+            foreach (var tool in list.EnumerateArray())
+            {
+                if (tool.ValueKind != JsonValueKind.Object || !tool.TryGetProperty("function"u8, out var function) || function.ValueKind != JsonValueKind.Object
+                    || !function.TryGetProperty("name"u8, out var name) || name.ValueKind != JsonValueKind.String)
+                    throw ApiException.Invalid("Each of tools must be {\"type\": \"function\", \"function\": {\"name\": …, \"parameters\": …}}.", "tools");
+            }
+        }
+
+        if (fields.Get("tool_choice") is not { } choice) return tools is not null;
+        if (choice.ValueKind == JsonValueKind.String && choice.ValueEquals("none"u8)) return false;
+        if (tools is null) throw ApiException.Invalid("tool_choice needs tools to choose from.", "tool_choice");
+        if (choice.ValueKind == JsonValueKind.String && choice.ValueEquals("auto"u8)) return true;
+        throw fields.Wrong("tool_choice", "none or auto", choice);
+    }
+
+    private static string LastMessage(JsonFields fields, string role)
+    {
+        var messages = fields.Array("messages")!.Value;
+        var last = new JsonFields(messages[messages.GetArrayLength() - 1]);
+        return last.String("role") == role && last.Get("content") is { ValueKind: JsonValueKind.String } ? last.String("content")! : "";
+    }
+}

@@ -1,0 +1,58 @@
+using Beam.ML.Vllm.Server.Generation;
+using Beam.ML.Vllm.Server.Hosting;
+using Beam.ML.Vllm.Server.Protocol;
+using Microsoft.AspNetCore.Http;
+
+namespace Beam.ML.Vllm.Server.Endpoints;
+
+/// <summary>/v1/completions: continues prompts.</summary>
+internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
+{
+    private readonly Generator _generator = new(server);
+
+    public IReadOnlyList<string> Methods => EndpointMethods.Post;
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        GenerationRequest request;
+        CompletionFormat format;
+        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted)) (request, format) = Read(http, new JsonFields(body.Json));
+        await _generator.AnswerAsync(http, request, format);
+    }
+
+    private (GenerationRequest Request, CompletionFormat Format) Read(HttpContext http, JsonFields fields)
+    {
+        if (fields.Has("suffix")) throw ApiException.Invalid("suffix is not supported: models continue a prompt, they do not fill a gap.", "suffix");
+        var model = server.Models.Resolve(fields.String("model"));
+        var stream = StreamOptions.Read(fields);
+        var echo = fields.Bool("echo");
+        var maxTokens = fields.Int("max_tokens");
+        // To be told of the prompt alone, one asks for no tokens; the engine makes one, and it is left out.
+        var promptOnly = echo && maxTokens == 0;
+        var defaults = server.Engine.DefaultSamplingParams;
+        var parameters = SamplingFields.Check(SamplingFields.Read(fields, defaults) with { MaxTokens = promptOnly ? 1 : maxTokens ?? defaults.MaxTokens });
+        var prompts = server.Prompts.Read(fields, "prompt", server.Options.MaxPromptsPerRequest)
+            .ConvertAll(prompt => server.Prompts.Truncate(prompt, fields, parameters.MaxTokens));
+        if (echo && !fields.Bool("return_token_ids"))
+        {
+            for (var i = 0; i < prompts.Count; i++)
+                if (prompts[i].Text is null) prompts[i] = prompts[i] with { Text = server.Prompts.Tokenizer.Decode(prompts[i].TokenIds, skipSpecialTokens: false) };
+        }
+
+        var request = new GenerationRequest
+        {
+            Id = RequestIds.Make(http, fields, "cmpl"),
+            Model = model,
+            Prompts = prompts,
+            Parameters = parameters,
+            Priority = fields.Int("priority") ?? 0,
+            Stream = stream,
+        };
+        return (request, new CompletionFormat(request, server.Options)
+        {
+            Echo = echo,
+            PromptOnly = promptOnly,
+            ReturnTokenIds = fields.Bool("return_token_ids"),
+        });
+    }
+}

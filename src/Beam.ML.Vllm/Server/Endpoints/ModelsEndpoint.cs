@@ -1,0 +1,49 @@
+using System.Text.Json;
+using Beam.ML.Vllm.Server.Hosting;
+using Beam.ML.Vllm.Server.Protocol;
+using Microsoft.AspNetCore.Http;
+
+namespace Beam.ML.Vllm.Server.Endpoints;
+
+/// <summary>/v1/models and /v1/models/{name}: what requests may name.</summary>
+internal sealed class ModelsEndpoint(ServerContext server) : IEndpoint
+{
+    private const string Prefix = "/v1/models/";
+
+    public IReadOnlyList<string> Methods => EndpointMethods.Get;
+
+    public Task HandleAsync(HttpContext http)
+    {
+        var path = http.Request.Path.Value!;
+        if (!path.StartsWith(Prefix, StringComparison.Ordinal)) return JsonResponse.WriteAsync(http.Response, WriteList);
+        // A slash in the name comes escaped, and the server leaves it so.
+        var name = path[Prefix.Length..].Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
+        server.Models.Resolve(name);
+        return JsonResponse.WriteAsync(http.Response, json => WriteCard(json, name));
+    }
+
+    private void WriteList(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("object"u8, "list"u8);
+        json.WriteStartArray("data"u8);
+        foreach (var name in server.Models.Names) WriteCard(json, name);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private void WriteCard(Utf8JsonWriter json, string name)
+    {
+        json.WriteStartObject();
+        json.WriteString("id"u8, name);
+        json.WriteString("object"u8, "model"u8);
+        json.WriteNumber("created"u8, server.Started.ToUnixTimeSeconds());
+        json.WriteString("owned_by"u8, "beam"u8);
+        json.WriteString("root"u8, server.Engine.ModelFolderPath);
+        json.WriteNull("parent"u8);
+        json.WriteNumber("max_model_len"u8, server.Engine.MaxModelLength);
+        json.WriteStartArray("permission"u8);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+}

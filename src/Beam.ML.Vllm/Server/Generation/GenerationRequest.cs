@@ -1,0 +1,27 @@
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Server.Protocol;
+
+namespace Beam.ML.Vllm.Server.Generation;
+
+/// <summary>What a request for text asks of the engine, whichever endpoint it came to.</summary>
+internal sealed record GenerationRequest
+{
+    public required string Id { get; init; }
+
+    /// <summary>The name of the model in the answer.</summary>
+    public required string Model { get; init; }
+
+    public required IReadOnlyList<EncodedPrompt> Prompts { get; init; }
+
+    /// <summary>How to sample; checked.</summary>
+    public required SamplingParams Parameters { get; init; }
+
+    public required int Priority { get; init; }
+
+    public required StreamOptions Stream { get; init; }
+
+    public long Created { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+
+    /// <summary>Completions, of all prompts.</summary>
+    public int Choices => Prompts.Count * Parameters.N;
+}

@@ -1,0 +1,95 @@
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Server.Endpoints;
+using Beam.ML.Vllm.Server.Protocol;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Beam.ML.Vllm.Server.Hosting;
+
+/// <summary>Finds the endpoint of a request, and makes an answer of whatever goes wrong in it.</summary>
+internal sealed partial class ApiHandler : IDisposable
+{
+    private readonly Dictionary<string, IEndpoint> _endpoints;
+    private readonly ModelsEndpoint _models;
+    private readonly ServerContext _server;
+    private readonly ApiKeys _keys;
+    private readonly Cors _cors;
+    private readonly ILogger _logger;
+
+    public ApiHandler(LlmEngine engine, ServerOptions options)
+    {
+        _logger = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger<OpenAIServer>();
+        _server = new ServerContext(engine, options);
+        _keys = new ApiKeys(options.ApiKeys);
+        _cors = new Cors(options.AllowedOrigins);
+        _models = new ModelsEndpoint(_server);
+        var health = new HealthEndpoint(engine);
+        _endpoints = new Dictionary<string, IEndpoint>(StringComparer.Ordinal)
+        {
+            ["/health"] = health,
+            ["/ping"] = health,
+            ["/version"] = new VersionEndpoint(),
+            ["/load"] = new LoadEndpoint(_server),
+            ["/v1/models"] = _models,
+            ["/v1/completions"] = new CompletionsEndpoint(_server),
+            ["/v1/chat/completions"] = new ChatCompletionsEndpoint(_server),
+            ["/tokenize"] = new TokenizeEndpoint(_server),
+            ["/detokenize"] = new DetokenizeEndpoint(_server),
+            ["/metrics"] = new MetricsEndpoint(_server),
+        };
+    }
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        try
+        {
+            if (_cors.Handle(http)) return;
+            _keys.Check(http.Request);
+            var endpoint = Find(http.Request);
+            if (!endpoint.Methods.Contains(http.Request.Method))
+            {
+                http.Response.Headers.Allow = string.Join(", ", endpoint.Methods);
+                throw new ApiException(StatusCodes.Status405MethodNotAllowed, "MethodNotAllowedError", $"{http.Request.Path} takes {string.Join(" or ", endpoint.Methods)}, not {http.Request.Method}.");
+            }
+
+            await endpoint.HandleAsync(http);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested)
+        {
+            // The client is gone, or the server's patience with it is.
+        }
+        catch (Exception e)
+        {
+            await FailAsync(http, e);
+        }
+    }
+
+    public void Dispose() => _server.Dispose();
+
+    private IEndpoint Find(HttpRequest request)
+    {
+        var path = request.Path.Value ?? "/";
+        if (_endpoints.TryGetValue(path, out var endpoint)) return endpoint;
+        if (path.StartsWith("/v1/models/", StringComparison.Ordinal)) return _models;
+        throw ApiException.NotFound($"There is no {path} here.");
+    }
+
+    private async Task FailAsync(HttpContext http, Exception exception)
+    {
+        var error = ApiException.From(exception);
+        if (error is null || error.Status == StatusCodes.Status500InternalServerError) LogFailure(_logger, exception, http.Request.Path);
+        // What a bug says is for the log, not for the client.
+        error ??= new ApiException(StatusCodes.Status500InternalServerError, "InternalServerError", $"The server failed with {exception.GetType().Name}; its log has the details.");
+        if (http.Response.HasStarted)
+        {
+            http.Abort();
+            return;
+        }
+
+        await ErrorJson.WriteAsync(http, error);
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Path} failed.")]
+    private static partial void LogFailure(ILogger logger, Exception exception, string path);
+}

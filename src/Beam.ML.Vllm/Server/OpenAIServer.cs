@@ -1,0 +1,141 @@
+using System.Net;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Server.Hosting;
+using Beam.Rpc;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Beam.ML.Vllm.Server;
+
+/// <summary>
+/// Serves an engine over HTTP as vLLM's OpenAI-compatible server does: completions, chat, embeddings, tokenization, models and metrics.
+/// The engine stays its owner's, who disposes of it after the server.
+/// </summary>
+public sealed class OpenAIServer : IAsyncDisposable
+{
+    private const int MaxConnections = 16_384;
+
+    private readonly WebApplication _app;
+    private readonly ApiHandler _api;
+    private readonly TimeSpan _grace;
+    private readonly Lock _gate = new();
+    private Task? _stopping;
+
+    private OpenAIServer(WebApplication app, ApiHandler api, ServerOptions options, Uri? address)
+    {
+        (_app, _api, _grace) = (app, api, options.ShutdownGrace);
+        (Address, UnixSocketPath) = (address, options.UnixSocketPath);
+    }
+
+    /// <summary>Where the server listens, such as <c>http://127.0.0.1:8000</c>; null on a Unix socket.</summary>
+    public Uri? Address { get; }
+
+    /// <summary>The Unix socket that the server listens on; null on an address.</summary>
+    public string? UnixSocketPath { get; }
+
+    /// <summary>Starts to listen.</summary>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="Chat.ChatTemplateException">The chat template cannot be read.</exception>
+    /// <exception cref="IOException">The address is in use or may not be used.</exception>
+    public static async Task<OpenAIServer> StartAsync(LlmEngine engine, ServerOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new ServerOptions();
+        options.Validate();
+        var endPoint = options.UnixSocketPath is null ? Resolve(options) : null;
+        if (options.UnixSocketPath is { } path) UnixSocket.RemoveStale(path);
+
+        // The empty builder reads no environment variables, files or arguments.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, endPoint, options));
+        builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = UnixSocket.Bind);
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        if (options.LoggerFactory is { } loggers) builder.Services.AddSingleton(loggers);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
+
+        var api = new ApiHandler(engine, options);
+        var app = builder.Build();
+        try
+        {
+            app.Run(api.HandleAsync);
+            await app.StartAsync(cancellationToken);
+            return new OpenAIServer(app, api, options, endPoint is null ? null : BoundAddress(app));
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            api.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Accepts no more requests, lets those under way end within <see cref="ServerOptions.ShutdownGrace"/>, then aborts them. Cancelling
+    /// the token aborts them at once. Later callers wait for the first.
+    /// </summary>
+    public Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        lock (_gate) return _stopping ??= StopOnceAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        await _app.DisposeAsync();
+        _api.Dispose();
+    }
+
+    private async Task StopOnceAsync(CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(_grace);
+        try
+        {
+            await _app.StopAsync(patience.Token);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested)
+        {
+            // The host reports that its patience ended; the connections are closed all the same.
+        }
+    }
+
+    private static void Configure(KestrelServerOptions kestrel, IPEndPoint? endPoint, ServerOptions options)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodySize;
+        kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+        if (endPoint is null) kestrel.ListenUnixSocket(options.UnixSocketPath!, Protocol);
+        else kestrel.Listen(endPoint, Protocol);
+
+        void Protocol(ListenOptions listen)
+        {
+            listen.Protocols = options.Certificate is null ? HttpProtocols.Http1 : HttpProtocols.Http1AndHttp2;
+            if (options.Certificate is { } certificate) listen.UseHttps(certificate);
+        }
+    }
+
+    private static IPEndPoint Resolve(ServerOptions options)
+    {
+        if (options.Host == "localhost") return new IPEndPoint(IPAddress.Loopback, options.Port);
+        if (!IPAddress.TryParse(options.Host, out var address))
+            throw new ArgumentException($"host must be an IP address or 'localhost', got '{options.Host}'; 0.0.0.0 listens on all of the machine's addresses.");
+        return new IPEndPoint(address, options.Port);
+    }
+
+    private static Uri BoundAddress(WebApplication app) =>
+        new(app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.First());
+
+    /// <summary>The process belongs to whoever embeds the server: no Ctrl-C handler of the host's own.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,178 @@
+using System.Buffers;
+using System.Text.Json;
+using Beam.ML.Vllm.Chat;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Server.Hosting;
+using Beam.ML.Vllm.Tokenizers;
+
+namespace Beam.ML.Vllm.Server.Protocol;
+
+/// <summary>Makes a prompt of a request's messages, with the model's chat template or another.</summary>
+internal sealed class ChatRenderer
+{
+    private readonly LlmEngine _engine;
+    private readonly ChatTemplate? _template;
+    private readonly Dictionary<string, string> _specialTokens;
+
+    /// <exception cref="ChatTemplateException">The template cannot be read.</exception>
+    public ChatRenderer(LlmEngine engine, ServerOptions options)
+    {
+        _engine = engine;
+        if (engine.Tokenizer is null)
+        {
+            _specialTokens = [];
+            return;
+        }
+
+        _specialTokens = TokenizerConfig.Load(engine.ModelFolderPath).Roles;
+        _template = options.ChatTemplate is { } given && !File.Exists(given) && given.Contains('{', StringComparison.Ordinal)
+            ? ChatTemplate.Parse(given, _specialTokens)
+            : ChatTemplate.Load(engine.ModelFolderPath, options.ChatTemplate);
+    }
+
+    /// <exception cref="ApiException">The messages are not what they must be, or the template refuses them.</exception>
+    public EncodedPrompt Render(JsonFields fields, PromptEncoder prompts)
+    {
+        if (_engine.Tokenizer is null) throw ApiException.Invalid("The engine has no tokenizer (--skip-tokenizer-init), so it cannot chat.", "messages");
+        if (fields.Array("messages") is not { } given || given.GetArrayLength() == 0) throw ApiException.Invalid("messages must be given and cannot be empty.", "messages");
+        var continues = fields.Bool("continue_final_message");
+        // Who asks for a message to be continued need not say that none is to be begun.
+        var begins = fields.Bool("add_generation_prompt", otherwise: !continues);
+        if (continues && begins) throw ApiException.Invalid("continue_final_message and add_generation_prompt cannot both be true.", "continue_final_message");
+
+        using var messages = Normalize(given);
+        var template = fields.String("chat_template") is { } own ? ChatTemplate.Parse(own, _specialTokens) : _template ?? throw ApiException.Invalid(
+            "The model has no chat template; give one with the request (chat_template) or to the server (--chat-template), or use /v1/completions.", "messages");
+        var text = template.Render(messages.RootElement, begins, ToolsOf(fields), fields.Array("documents"), VariablesOf(fields));
+        if (continues) text = CutAfterLastMessage(text, messages.RootElement);
+        return prompts.Encode(text, fields.Bool("add_special_tokens"));
+    }
+
+    /// <summary>Tools as the template gets them; none if the model may not call any.</summary>
+    private static JsonElement? ToolsOf(JsonFields fields) =>
+        fields.Get("tool_choice") is { ValueKind: JsonValueKind.String } choice && choice.ValueEquals("none"u8) ? null : fields.Array("tools");
+
+    private static Dictionary<string, JsonElement>? VariablesOf(JsonFields fields) =>
+        fields.Object("chat_template_kwargs")?.Json.EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
+
+    private static string CutAfterLastMessage(string text, JsonElement messages)
+    {
+        var last = messages[messages.GetArrayLength() - 1].GetProperty("content").GetString()?.Trim() ?? "";
+        var at = text.LastIndexOf(last, StringComparison.Ordinal);
+        if (last.Length == 0 || at < 0) throw ApiException.Invalid("continue_final_message needs a last message whose content the chat template writes out as it is.", "continue_final_message");
+        return text[..(at + last.Length)];
+    }
+
+    /// <summary>Messages as templates expect them: contents in parts become one text, the arguments of tool calls become objects.</summary>
+    private static JsonDocument Normalize(JsonElement messages)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartArray();
+            var index = 0;
+            foreach (var message in messages.EnumerateArray()) WriteMessage(json, message, $"messages[{index++}]");
+            json.WriteEndArray();
+        }
+
+        return JsonDocument.Parse(buffer.WrittenMemory);
+    }
+
+    private static void WriteMessage(Utf8JsonWriter json, JsonElement message, string path)
+    {
+        if (message.ValueKind != JsonValueKind.Object) throw ApiException.Invalid($"{path} must be an object with role and content.", path);
+        var fields = new JsonFields(message, path + ".");
+        if (fields.String("role") is not { Length: > 0 }) throw ApiException.Invalid($"{path}.role must be given.", $"{path}.role");
+        json.WriteStartObject();
+        foreach (var property in message.EnumerateObject())
+        {
+            if (property.NameEquals("content"u8) || (property.NameEquals("tool_calls"u8) && property.Value.ValueKind != JsonValueKind.Array)) continue;
+            json.WritePropertyName(property.Name);
+            if (property.NameEquals("tool_calls"u8)) WriteToolCalls(json, property.Value);
+            else property.Value.WriteTo(json);
+        }
+
+        json.WriteString("content"u8, ContentOf(fields, path));
+        json.WriteEndObject();
+    }
+
+    private static string ContentOf(JsonFields message, string path)
+    {
+        switch (message.Get("content"))
+        {
+            case null:
+                return "";
+            case { ValueKind: JsonValueKind.String } text:
+                return JsonFields.AsString(text, $"{path}.content");
+            case { ValueKind: JsonValueKind.Array } parts:
+                return string.Join('\n', parts.EnumerateArray().Select((part, i) => TextOf(part, $"{path}.content[{i}]")));
+            case { } other:
+                throw message.Wrong("content", "a string or a list of parts", other);
+        }
+    }
+
+    private static string TextOf(JsonElement part, string path)
+    {
+        if (part.ValueKind == JsonValueKind.String) return JsonFields.AsString(part, path);
+        if (part.ValueKind != JsonValueKind.Object) throw ApiException.Invalid($"{path} must be a text or an object with a type.", path);
+        var fields = new JsonFields(part, path + ".");
+        return fields.String("type") switch
+        {
+            null or "text" or "input_text" or "output_text" when fields.String("text") is { } text => text,
+            "refusal" when fields.String("refusal") is { } refusal => refusal,
+            null or "text" or "input_text" or "output_text" or "refusal" => throw ApiException.Invalid($"{path}.text must be given.", path),
+            var type => throw ApiException.Invalid($"{path} is of type {type}; this server reads text only.", path),
+        };
+    }
+
+    private static void WriteToolCalls(Utf8JsonWriter json, JsonElement calls)
+    {
+        json.WriteStartArray();
+        foreach (var call in calls.EnumerateArray())
+        {
+            if (call.ValueKind != JsonValueKind.Object || !call.TryGetProperty("function"u8, out var function) || function.ValueKind != JsonValueKind.Object)
+            {
+                call.WriteTo(json);
+                continue;
+            }
+
+            json.WriteStartObject();
+            foreach (var property in call.EnumerateObject())
+            {
+                if (!property.NameEquals("function"u8))
+                {
+                    property.WriteTo(json);
+                    continue;
+                }
+
+                json.WriteStartObject("function"u8);
+                foreach (var field in function.EnumerateObject())
+                {
+                    json.WritePropertyName(field.Name);
+                    if (field.NameEquals("arguments"u8) && field.Value.ValueKind == JsonValueKind.String) WriteArguments(json, field.Value);
+                    else field.Value.WriteTo(json);
+                }
+
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteArguments(Utf8JsonWriter json, JsonElement text)
+    {
+        try
+        {
+            using var arguments = JsonDocument.Parse(JsonFields.AsString(text, "arguments") is { Length: > 0 } given ? given : "{}");
+            arguments.RootElement.WriteTo(json);
+        }
+        catch (JsonException)
+        {
+            // What a model once wrote is not always JSON.
+            text.WriteTo(json);
+        }
+    }
+}

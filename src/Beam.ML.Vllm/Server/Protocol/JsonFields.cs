@@ -1,0 +1,80 @@
+using System.Text.Json;
+using Beam.ML.Vllm.Server.Hosting;
+
+namespace Beam.ML.Vllm.Server.Protocol;
+
+/// <summary>The fields of a request's object. A field that is null counts as absent; one of the wrong type is refused by its name.</summary>
+internal readonly struct JsonFields(JsonElement json, string prefix = "")
+{
+    public JsonElement Json => json;
+
+    public JsonElement? Get(string name) => json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    public bool Has(string name) => Get(name) is not null;
+
+    public string? String(string name) => Get(name) is { } value ? AsString(value, prefix + name) : null;
+
+    public bool Bool(string name, bool otherwise = false) => Get(name) switch
+    {
+        null => otherwise,
+        { ValueKind: JsonValueKind.True } => true,
+        { ValueKind: JsonValueKind.False } => false,
+        { } value => throw Wrong(name, "true or false", value),
+    };
+
+    public int? Int(string name) => Get(name) is { } value ? AsInt(value, prefix + name) : null;
+
+    public JsonFields? Object(string name) => Get(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Object } value => new JsonFields(value, $"{prefix}{name}."),
+        { } value => throw Wrong(name, "an object", value),
+    };
+
+    public JsonElement? Array(string name) => Get(name) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Array } value => value,
+        { } value => throw Wrong(name, "a list", value),
+    };
+
+    public ApiException Wrong(string name, string expected, JsonElement value) => Wrong(prefix + name, expected, value, null);
+
+    public static string AsString(JsonElement value, string path)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(path, "a string", value, null);
+        }
+        catch (InvalidOperationException e)
+        {
+            // An escape such as \ud800 alone.
+            throw ApiException.Invalid($"{path} has half a surrogate pair in it.", path, e);
+        }
+    }
+
+    public static int AsInt(JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw Wrong(path, "a whole number of 32 bits", value, null);
+
+    public static int[] AsTokenIds(JsonElement list, string path)
+    {
+        var ids = new int[list.GetArrayLength()];
+        var count = 0;
+        foreach (var value in list.EnumerateArray())
+        {
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out var id) || id < 0) throw Wrong($"{path}[{count}]", "a token id", value, null);
+            ids[count++] = id;
+        }
+
+        return ids;
+    }
+
+    private static ApiException Wrong(string path, string expected, JsonElement value, Exception? cause) =>
+        ApiException.Invalid($"{path} must be {expected}, got {Shorten(value)}.", path, cause);
+
+    private static string Shorten(JsonElement value)
+    {
+        var text = value.GetRawText();
+        return text.Length <= 60 ? text : text[..60] + "…";
+    }
+}

@@ -1,0 +1,50 @@
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Server.Hosting;
+
+namespace Beam.ML.Vllm.Server.Protocol;
+
+/// <summary>Reads what of a request says how to sample. Fields that it lacks keep the model's defaults, as do those that are null.</summary>
+internal static class SamplingFields
+{
+    // These mean something else, or something more, in a request than among sampling parameters.
+    private static readonly HashSet<string> ReadElsewhere = ["max_tokens", "max_completion_tokens", "logprobs", "prompt_logprobs", "structured_outputs"];
+
+    /// <param name="fields">The request.</param>
+    /// <param name="defaults">The model's defaults.</param>
+    /// <exception cref="ApiException">A value is of the wrong type or out of its range.</exception>
+    public static SamplingParams Read(JsonFields fields, SamplingParams defaults)
+    {
+        if (fields.Bool("use_beam_search")) throw ApiException.Invalid("use_beam_search is not supported here; use n with a temperature above 0.", "use_beam_search");
+        var parameters = defaults;
+        foreach (var field in fields.Json.EnumerateObject())
+        {
+            if (field.Value.ValueKind == System.Text.Json.JsonValueKind.Null || ReadElsewhere.Contains(field.Name) || !SamplingParamsReader.Knows(field.Name)) continue;
+            try
+            {
+                parameters = SamplingParamsReader.Apply(parameters, field.Name, field.Value);
+            }
+            catch (ArgumentException e)
+            {
+                throw ApiException.Invalid(e.Message, field.Name, e);
+            }
+        }
+
+        return parameters;
+    }
+
+    /// <summary>Refuses values out of their ranges, naming the field where the message begins with it.</summary>
+    /// <exception cref="ApiException">A value is out of its range.</exception>
+    public static SamplingParams Check(SamplingParams parameters)
+    {
+        try
+        {
+            parameters.Validate();
+            return parameters;
+        }
+        catch (ArgumentException e)
+        {
+            var first = e.Message.Split(' ')[0];
+            throw ApiException.Invalid(e.Message, SamplingParamsReader.Knows(first) ? first : null, e);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using System.Text.Json;
+
+namespace Beam.ML.Vllm.Server.Tests;
+
+public sealed class ChatTests
+{
+    private const string Path = "/v1/chat/completions";
+
+    private static readonly object[] Question = [new { role = "user", content = TestServer.Question }];
+
+    [Test]
+    public async Task An_answer_has_the_fields_of_OpenAIs()
+    {
+        await using var server = await TestServer.StartAsync();
+        var answer = await server.PostAsync(Path, new { model = "tiny-gemma", messages = Question, temperature = 0 });
+        Assert.That(answer.Text("id"), Does.StartWith("chatcmpl-"));
+        Assert.That(answer.Text("object"), Is.EqualTo("chat.completion"));
+        Assert.That(answer.Text("choices", 0, "message", "role"), Is.EqualTo("assistant"));
+        Assert.That(answer.Text("choices", 0, "message", "content")!.Trim(), Is.EqualTo(TestServer.Answer.Trim()));
+        Assert.That(answer.At("choices", 0, "message").TryGetProperty("tool_calls", out _), Is.False);
+        Assert.That(answer.Text("choices", 0, "finish_reason"), Is.EqualTo("stop"));
+        Assert.That(answer.At("usage", "completion_tokens").GetInt32(), Is.GreaterThan(5));
+    }
+
+    [Test]
+    public async Task A_stream_begins_with_the_role_and_ends_with_the_reason()
+    {
+        await using var server = await TestServer.StartAsync();
+        var events = await server.StreamAsync(Path, new { messages = Question, temperature = 0, stream = true, stream_options = new { include_usage = true } });
+        Assert.That(events.Select(e => e.Text("object")), Is.All.EqualTo("chat.completion.chunk"));
+        Assert.That((events[0].Text("choices", 0, "delta", "role"), events[0].Text("choices", 0, "delta", "content")), Is.EqualTo(("assistant", "")));
+        var text = string.Concat(events[..^1].Select(e => e.Text("choices", 0, "delta", "content")));
+        Assert.That(text.Trim(), Is.EqualTo(TestServer.Answer.Trim()));
+        Assert.That(events[1..^1].Any(e => e.At("choices", 0, "delta").TryGetProperty("role", out _)), Is.False);
+        Assert.That(events[^2].Text("choices", 0, "finish_reason"), Is.EqualTo("stop"));
+        Assert.That(events[^1].At("choices").GetArrayLength(), Is.Zero);
+        Assert.That(events[^1].At("usage", "total_tokens").GetInt32(), Is.GreaterThan(10));
+    }
+
+    [Test]
+    public async Task Contents_may_come_in_parts_of_text_and_of_nothing_else()
+    {
+        await using var server = await TestServer.StartAsync();
+        var parts = await server.PostAsync(Path, new { messages = new[] { new { role = "user", content = new[] { new { type = "text", text = TestServer.Question } } } }, temperature = 0 });
+        Assert.That(parts.Text("choices", 0, "message", "content"), Does.Contain("Paris"));
+        var image = await server.ErrorAsync(Path, new { messages = new[] { new { role = "user", content = new[] { new { type = "image_url", image_url = new { url = "http://x/y.png" } } } } } });
+        Assert.That(image.Text("message"), Does.Contain("image_url").And.Contain("text only"));
+        Assert.That(image.Text("param"), Is.EqualTo("messages[0].content[0]"));
+    }
+
+    [Test]
+    public async Task The_prompt_is_the_template_that_the_request_asks_for()
+    {
+        await using var server = await TestServer.StartAsync();
+        const string Own = "{% for m in messages %}{{ m.content }}{% endfor %}{{ greeting }}";
+        var answer = await server.PostAsync(Path, new { messages = Question, chat_template = Own, chat_template_kwargs = new { greeting = "!" }, max_tokens = 1, return_token_ids = true });
+        Assert.That(answer.At("prompt_token_ids").Ints(), Is.EqualTo(server.Engine.Tokenizer!.Encode(TestServer.Question + "!", addSpecialTokens: false)));
+        var error = await server.ErrorAsync(Path, new { messages = Question, chat_template = "{{ raise_exception('Not like this') }}" });
+        Assert.That(error.Text("message"), Does.Contain("Not like this"));
+        Assert.That((await server.ErrorAsync(Path, new { messages = Question, chat_template = "{% for x in range(999999999) %}{{ x }}{% endfor %}" })).Text("message"), Is.Not.Empty);
+    }
+
+    [Test]
+    public async Task The_last_message_can_be_continued()
+    {
+        await using var server = await TestServer.StartAsync();
+        object[] messages = [.. Question, new { role = "assistant", content = "The capital of France" }];
+        var answer = await server.PostAsync(Path, new { messages, continue_final_message = true, add_generation_prompt = false, temperature = 0 });
+        Assert.That(answer.Text("choices", 0, "message", "content"), Is.EqualTo(" is Paris."));
+        var echoed = await server.PostAsync(Path, new { messages, continue_final_message = true, echo = true, temperature = 0 });
+        Assert.That(echoed.Text("choices", 0, "message", "content"), Is.EqualTo("The capital of France is Paris."));
+        Assert.That((await server.ErrorAsync(Path, new { messages, continue_final_message = true, add_generation_prompt = true })).Text("param"), Is.EqualTo("continue_final_message"));
+    }
+
+    [Test]
+    public async Task Tools_reach_the_template_and_their_calls_become_objects_in_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        const string Template = "{{ tools[0].function.name if tools else 'none' }}|{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.arguments.city }}{% endfor %}{{ m.content }}{% endfor %}";
+        object[] tools = [new { type = "function", function = new { name = "weather", parameters = new { type = "object" } } }];
+        object[] messages =
+        [
+            new { role = "assistant", content = (string?)null, tool_calls = new[] { new { id = "1", type = "function", function = new { name = "weather", arguments = "{\"city\":\"Rome\"}" } } } },
+            new { role = "tool", tool_call_id = "1", content = "rain" },
+        ];
+        Assert.That(await PromptOfAsync(new { messages, tools, chat_template = Template, max_tokens = 1, return_token_ids = true }), Is.EqualTo("weather|Romerain"));
+        Assert.That(await PromptOfAsync(new { messages, tools, tool_choice = "none", chat_template = Template, max_tokens = 1, return_token_ids = true }), Is.EqualTo("none|Romerain"));
+        Assert.That((await server.ErrorAsync(Path, new { messages, tools = Array.Empty<object>() })).Text("param"), Is.EqualTo("tools"));
+        Assert.That((await server.ErrorAsync(Path, new { messages, tool_choice = "auto" })).Text("param"), Is.EqualTo("tool_choice"));
+
+        async Task<string> PromptOfAsync(object body) => server.Engine.Tokenizer!.Decode((await server.PostAsync(Path, body)).At("prompt_token_ids").Ints(), skipSpecialTokens: false);
+    }
+
+    [TestCase("{}", "messages")]
+    [TestCase("""{"messages": []}""", "messages")]
+    [TestCase("""{"messages": [17]}""", "messages[0]")]
+    [TestCase("""{"messages": [{"content": "x"}]}""", "messages[0].role")]
+    [TestCase("""{"messages": [{"role": "user", "content": 17}]}""", "messages[0].content")]
+    [TestCase("""{"messages": [{"role": "user", "content": "\ud800"}]}""", "messages[0].content")]
+    public async Task Messages_that_are_none_are_refused_by_their_place(string body, string parameter)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.Client.PostAsync(Path, JsonReading.Json(body));
+        Assert.That((int)response.StatusCode, Is.EqualTo(400));
+        Assert.That(TestServer.Parse(await response.Content.ReadAsStringAsync()).Text("error", "param"), Is.EqualTo(parameter));
+    }
+}

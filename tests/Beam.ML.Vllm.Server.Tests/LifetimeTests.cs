@@ -1,0 +1,96 @@
+using System.Net;
+using System.Net.Http.Json;
+
+namespace Beam.ML.Vllm.Server.Tests;
+
+public sealed class LifetimeTests
+{
+    // Long enough not to end before the test does something about it.
+    private static readonly object Long = new { prompt = Enumerable.Repeat(TestServer.Question, 32), max_tokens = 1000, ignore_eos = true, stream = true };
+
+    [Test]
+    public async Task A_client_that_leaves_a_stream_ends_its_request()
+    {
+        await using var server = await TestServer.StartAsync();
+        for (var i = 0; i < 3; i++)
+        {
+            using (await BeginAsync(server))
+            {
+            }
+
+            await server.UntilIdleAsync();
+        }
+
+        Assert.That(server.Engine.Stats.GenerationTokens, Is.LessThan(3 * 32_000));
+        Assert.That((await server.GetAsync("/load")).At("server_load").GetInt32(), Is.Zero);
+    }
+
+    [Test]
+    public async Task A_client_that_leaves_before_its_answer_ends_its_request()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var leave = new CancellationTokenSource();
+        var answer = server.Client.PostAsJsonAsync("/v1/completions", new { prompt = Enumerable.Repeat(TestServer.Question, 32), max_tokens = 1000, ignore_eos = true }, leave.Token);
+        while (server.Engine.Stats.GenerationTokens == 0) await Task.Delay(5);
+        await leave.CancelAsync();
+        Assert.That(() => answer, Throws.InstanceOf<OperationCanceledException>());
+        await server.UntilIdleAsync();
+        Assert.That(server.Engine.Stats.GenerationTokens, Is.LessThan(32_000));
+    }
+
+    [Test]
+    public async Task More_sequences_than_the_server_takes_are_turned_away_until_there_is_room()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxConcurrentSequences = 1 });
+        using (await BeginAsync(server))
+        {
+            using var refused = await server.Client.PostAsJsonAsync("/v1/completions", new { prompt = "a" });
+            Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+            Assert.That(refused.Headers.RetryAfter!.Delta, Is.EqualTo(TimeSpan.FromSeconds(1)));
+        }
+
+        while ((await server.GetAsync("/load")).At("server_load").GetInt32() > 0) await Task.Delay(5);
+        await server.PostAsync("/v1/completions", new { prompt = "a", max_tokens = 1 });
+    }
+
+    [Test]
+    public async Task A_server_that_stops_lets_requests_end_and_takes_no_more()
+    {
+        await using var server = await TestServer.StartAsync();
+        var address = server.Server.Address!;
+        using var response = await BeginAsync(server, new { prompt = TestServer.Question, max_tokens = 200, ignore_eos = true, stream = true });
+        var stop = server.Server.StopAsync();
+        var text = await response.Content.ReadAsStringAsync();
+        await stop;
+        Assert.That(text, Does.EndWith("data: [DONE]\n\n").And.Contain("\"finish_reason\":\"length\""));
+        using var late = new HttpClient();
+        Assert.That(() => late.GetAsync(new Uri(address, "/health")), Throws.InstanceOf<HttpRequestException>());
+    }
+
+    [Test]
+    public async Task A_server_without_patience_aborts_what_still_runs()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { ShutdownGrace = TimeSpan.Zero });
+        using var response = await BeginAsync(server);
+        await server.Server.StopAsync();
+        Assert.That(() => response.Content.ReadAsStringAsync(), Throws.InstanceOf<HttpRequestException>());
+        await server.UntilIdleAsync();
+    }
+
+    [Test]
+    public async Task An_engine_that_dies_ends_a_stream_with_an_error()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await BeginAsync(server);
+        await server.Engine.DisposeAsync();
+        var events = (await response.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(events[^1], Is.EqualTo("data: [DONE]"));
+        Assert.That(TestServer.Parse(events[^2]["data: ".Length..]).At("error", "code").GetInt32(), Is.EqualTo(503));
+    }
+
+    private static async Task<HttpResponseMessage> BeginAsync(TestServer server, object? body = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = JsonContent.Create(body ?? Long) };
+        return await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+    }
+}
