@@ -28,7 +28,8 @@ internal sealed class CpuModelRunner : IModelRunner
         _pool = new WorkerPool(options.NumThreads ?? Environment.ProcessorCount);
         try
         {
-            _kernels = CpuKernels.Create(instructionSet ?? InstructionSets.Best, _pool);
+            var matrixKernels = options.MatrixKernels == MatrixKernels.Auto && options.Dtype == ModelDtype.Float32 ? MatrixKernels.Fma : options.MatrixKernels;
+            _kernels = CpuKernels.Create(instructionSet ?? InstructionSets.Best, _pool, matrixKernels);
             var architecture = ModelRegistry.Find(config);
             using var checkpoint = Checkpoint.Open(folder);
             var roundToBFloat16 = options.Dtype == ModelDtype.BFloat16;

@@ -15,6 +15,25 @@ public enum ModelDtype
     Float32,
 }
 
+/// <summary>How matrices are multiplied.</summary>
+public enum MatrixKernels
+{
+    /// <summary>The fastest way that this machine has for the engine's <see cref="ModelDtype"/>.</summary>
+    Auto,
+
+    /// <summary>Fused multiply-adds on floats, by the vector instructions that .NET offers: on any machine, with no code made at run time.</summary>
+    Intrinsics,
+
+    /// <summary>Fused multiply-adds on floats, in code assembled for this machine where it has AVX-512 and lets a process do so. The same bits as <see cref="Intrinsics"/>.</summary>
+    Fma,
+
+    /// <summary>
+    /// Dot products of bfloat16 numbers (AVX512_BF16) with weights of that type: activations are rounded to bfloat16 before they are
+    /// multiplied, sums are floats.
+    /// </summary>
+    BFloat16Dot,
+}
+
 /// <summary>In which order requests are served.</summary>
 public enum SchedulingPolicy
 {
@@ -36,6 +55,9 @@ public sealed record EngineOptions
 
     /// <summary><c>dtype</c>.</summary>
     public ModelDtype Dtype { get; init; }
+
+    /// <summary>How matrices are multiplied. Under <see cref="ModelDtype.Float32"/> activations are never rounded.</summary>
+    public MatrixKernels MatrixKernels { get; init; }
 
     /// <summary><c>max_model_len</c>: prompt and output together, in tokens. By default what the model was made for, or what the cache holds if that is less.</summary>
     public int? MaxModelLength { get; init; }
@@ -111,6 +133,7 @@ public sealed record EngineOptions
         Require(MaxCpuLoras is null || MaxCpuLoras >= MaxLoras, $"max_cpu_loras must be at least max_loras ({MaxLoras}), got {MaxCpuLoras}.");
         Require(LoraModules.Count == 0 || EnableLora, "lora_modules needs enable_lora.");
         Require(LoraModules.All(m => m.Name.Length > 0) && LoraModules.DistinctBy(m => m.Name).Count() == LoraModules.Count, "lora_modules must have names that differ and are not empty.");
+        Require(MatrixKernels != MatrixKernels.BFloat16Dot || Dtype != ModelDtype.Float32, "dtype float32 computes with activations as they are; MatrixKernels.BFloat16Dot rounds them.");
         Require(MaxWaitingRequests >= 1, $"The number of waiting requests must be at least 1, got {MaxWaitingRequests}.");
 
         static void Require(bool holds, string message)

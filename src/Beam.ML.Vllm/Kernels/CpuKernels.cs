@@ -1,5 +1,7 @@
 using System.Numerics;
 using System.Runtime.Intrinsics;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Kernels.Assembly;
 
 namespace Beam.ML.Vllm.Kernels;
 
@@ -12,12 +14,36 @@ internal abstract class CpuKernels(WorkerPool pool) : IDisposable
     /// <summary>Below this many simple operations on floats, some ten microseconds, other threads cost more than they save.</summary>
     protected const long WorthSharing = 1 << 17;
 
-    public static CpuKernels Create(InstructionSet set, WorkerPool pool) => set switch
+    public static CpuKernels Create(InstructionSet set, WorkerPool pool, MatrixKernels matrixKernels = MatrixKernels.Fma)
     {
-        InstructionSet.Avx512 => new SimdKernels<Avx512Simd, Vector512<float>>(pool),
-        InstructionSet.Avx2 => new SimdKernels<Avx2Simd, Vector256<float>>(pool),
-        _ => new SimdKernels<PortableSimd, Vector<float>>(pool),
-    };
+        if (set != InstructionSet.Avx512)
+        {
+            if (matrixKernels == MatrixKernels.BFloat16Dot) throw Missing($"{set} has none");
+            return set == InstructionSet.Avx2
+                ? new SimdKernels<Avx2Simd, Vector256<float>>(pool, new SimdTiles<Avx2Simd, Vector256<float>>(), dotProducts: false)
+                : new SimdKernels<PortableSimd, Vector<float>>(pool, new SimdTiles<PortableSimd, Vector<float>>(), dotProducts: false);
+        }
+
+        var assembled = matrixKernels == MatrixKernels.Intrinsics ? null : AssembledTiles.TryCreate();
+        if (matrixKernels == MatrixKernels.BFloat16Dot)
+        {
+            if (!AssembledTiles.HasBFloat16Dot) throw Missing("this processor has no AVX512_BF16");
+            if (assembled is null) throw Missing("the system lets this process make no memory executable");
+        }
+
+        var dotProducts = matrixKernels == MatrixKernels.BFloat16Dot
+            || (matrixKernels == MatrixKernels.Auto && assembled is not null && AssembledTiles.PrefersBFloat16Dot);
+        return new SimdKernels<Avx512Simd, Vector512<float>>(pool, (TileSet?)assembled ?? new SimdTiles<Avx512Simd, Vector512<float>>(), dotProducts)
+        {
+            MatrixKernels = dotProducts ? MatrixKernels.BFloat16Dot : assembled is not null ? MatrixKernels.Fma : MatrixKernels.Intrinsics,
+        };
+
+        static NotSupportedException Missing(string why) =>
+            new($"Dot products of bfloat16 numbers cannot be had: {why}. Leave the matrix kernels to the engine (Auto), or ask for Fma.");
+    }
+
+    /// <summary>How matrices are multiplied; never <see cref="MatrixKernels.Auto"/>.</summary>
+    public MatrixKernels MatrixKernels { get; private init; } = MatrixKernels.Intrinsics;
 
     public WorkerPool Pool => pool;
 

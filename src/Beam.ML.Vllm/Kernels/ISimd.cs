@@ -43,10 +43,10 @@ internal unsafe interface ISimd<TVec> : ICodeSimd<TVec> where TVec : struct
 
     static abstract float MaxLane(TVec value);
 
-    /// <summary>The floats in the low halves of Width 32-bit words: columns 0 to Width of a bfloat16 panel row.</summary>
+    /// <summary>The floats in the low halves of Width 32-bit words: an even input of Width columns of a bfloat16 panel.</summary>
     static abstract TVec LoadLowHalves(ushort* source);
 
-    /// <summary>The floats in the high halves: columns Width to 2 × Width.</summary>
+    /// <summary>The floats in the high halves: the input after it.</summary>
     static abstract TVec LoadHighHalves(ushort* source);
 
     /// <summary>Width consecutive bfloat16 numbers.</summary>

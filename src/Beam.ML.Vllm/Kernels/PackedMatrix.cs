@@ -10,10 +10,10 @@ internal enum WeightFormat
 }
 
 /// <summary>
-/// The weights of a linear layer, in the order in which the kernels read them. <see cref="WeightMatrix.Outputs"/> columns are cut into panels of
-/// <see cref="PanelWidth"/>; a panel holds, for input 0, 1, 2 …, its columns' weights side by side, so that a step reads memory straight
-/// through. In bfloat16 the columns j and j + PanelWidth/2 share a 32-bit word, which splits into two vectors of floats with one shift
-/// and one mask. Columns past the end are zero.
+/// The weights of a linear layer, in the order in which the kernels read them. <see cref="WeightMatrix.Outputs"/> columns are cut into
+/// panels of <see cref="PanelWidth"/>; a panel holds, for input 0, 1, 2 …, its columns' weights side by side, so that a step reads memory straight
+/// through. In bfloat16 a 32-bit word holds a column's weights of two inputs, the even one in the low half: one shift or one mask makes
+/// floats of them, and instructions that multiply pairs take them as they are. What is past the end, in either direction, is zero.
 /// </summary>
 internal sealed unsafe class PackedMatrix : WeightMatrix
 {
@@ -22,11 +22,19 @@ internal sealed unsafe class PackedMatrix : WeightMatrix
     public PackedMatrix(int outputs, int inputs, WeightFormat format, int panelWidth) : base(outputs, inputs)
     {
         (Format, PanelWidth) = (format, panelWidth);
+        Chunks = (inputs + TileSet.ChunkInputs - 1) / TileSet.ChunkInputs;
         ElementBytes = format == WeightFormat.BFloat16 ? 2 : 4;
-        PanelBytes = (long)inputs * panelWidth * ElementBytes;
+        PanelBytes = (long)Chunks * TileSet.ChunkInputs * panelWidth * ElementBytes;
         Panels = (outputs + panelWidth - 1) / panelWidth;
         _data = new NativeBuffer<byte>(Panels * PanelBytes);
-        if (outputs % panelWidth != 0) new Span<byte>(Panel(Panels - 1), checked((int)PanelBytes)).Clear();
+        var chunkBytes = TileSet.ChunkInputs * panelWidth * ElementBytes;
+        if (inputs % TileSet.ChunkInputs != 0)
+        {
+            for (var panel = 1; panel <= Panels; panel++) new Span<byte>(Panel(panel) - chunkBytes, chunkBytes).Clear();
+        }
+
+        if (outputs % panelWidth == 0) return;
+        for (var chunk = 0; chunk < Chunks; chunk++) new Span<byte>(Panel(Panels - 1) + ((long)chunk * chunkBytes), chunkBytes).Clear();
     }
 
     public WeightFormat Format { get; }
@@ -34,6 +42,9 @@ internal sealed unsafe class PackedMatrix : WeightMatrix
     public int PanelWidth { get; }
 
     public int Panels { get; }
+
+    /// <summary>Chunks of inputs in a panel, the last one padded.</summary>
+    public int Chunks { get; }
 
     public long PanelBytes { get; }
 
@@ -50,15 +61,18 @@ internal sealed unsafe class PackedMatrix : WeightMatrix
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(weights.Length, Inputs);
         var slot = Slot(output);
-        if (Format == WeightFormat.BFloat16)
-        {
-            var to = (ushort*)slot;
-            for (var i = 0; i < weights.Length; i++, to += PanelWidth) *to = BFloat16Bits.FromSingle(weights[i]);
-        }
-        else
+        if (Format == WeightFormat.Float32)
         {
             var to = (float*)slot;
             for (var i = 0; i < weights.Length; i++, to += PanelWidth) *to = weights[i];
+            return;
+        }
+
+        var pair = (uint*)slot;
+        for (var i = 0; i < weights.Length; i += 2, pair += PanelWidth)
+        {
+            uint even = BFloat16Bits.FromSingle(weights[i]), odd = i + 1 < weights.Length ? BFloat16Bits.FromSingle(weights[i + 1]) : 0u;
+            *pair = even | (odd << 16);
         }
     }
 
@@ -66,31 +80,27 @@ internal sealed unsafe class PackedMatrix : WeightMatrix
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(weights.Length, Inputs);
         var slot = Slot(output);
-        if (Format == WeightFormat.BFloat16)
-        {
-            var from = (ushort*)slot;
-            for (var i = 0; i < weights.Length; i++, from += PanelWidth) weights[i] = BFloat16Bits.ToSingle(*from) * scale;
-        }
-        else
+        if (Format == WeightFormat.Float32)
         {
             var from = (float*)slot;
             for (var i = 0; i < weights.Length; i++, from += PanelWidth) weights[i] = *from * scale;
+            return;
+        }
+
+        var pair = (uint*)slot;
+        for (var i = 0; i < weights.Length; i += 2, pair += PanelWidth)
+        {
+            weights[i] = BFloat16Bits.ToSingle((ushort)*pair) * scale;
+            if (i + 1 < weights.Length) weights[i + 1] = BFloat16Bits.ToSingle((ushort)(*pair >> 16)) * scale;
         }
     }
 
     public override void Dispose() => _data.Dispose();
 
-    /// <summary>The first weight of an output; the next ones follow at a distance of PanelWidth elements.</summary>
+    /// <summary>The first weight of an output, or pair of weights; the next ones follow at a distance of PanelWidth.</summary>
     private byte* Slot(int output)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)output, (uint)Outputs);
-        var column = output % PanelWidth;
-        if (Format == WeightFormat.BFloat16)
-        {
-            var half = PanelWidth / 2;
-            column = column < half ? 2 * column : (2 * (column - half)) + 1;
-        }
-
-        return Panel(output / PanelWidth) + (column * ElementBytes);
+        return Panel(output / PanelWidth) + (output % PanelWidth * sizeof(float));
     }
 }

@@ -1,20 +1,28 @@
+using System.Runtime.CompilerServices;
+
 namespace Beam.ML.Vllm.Kernels;
 
 internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 {
-    /// <summary>Activations that one thread keeps in its second-level cache while it goes through the panels.</summary>
-    private const int ChunkFloats = 1 << 18;
+    /// <summary>Bytes of activations that one thread keeps in its second-level cache while it goes through the panels.</summary>
+    private const int RowsInCache = 1 << 20;
+
+    /// <summary>From so many blocks on it pays to widen a panel once for all instead of once for each.</summary>
+    private const int WorthWidening = 4;
+
+    private const int CacheLine = 64;
 
     private NativeBuffer<float>? _packedRows;
+    private NativeBuffer<float>? _widened;
 
     public override void Multiply(Matrix x, WeightMatrix weights, Matrix y, bool accumulate = false)
     {
         if (x.Columns != weights.Inputs || y.Columns != weights.Outputs || x.Rows != y.Rows)
             throw new ArgumentException($"[{x.Rows}, {x.Columns}] × [{weights.Outputs}, {weights.Inputs}]ᵀ does not fit [{y.Rows}, {y.Columns}].");
+        if (x.Rows == 0) return;
         switch (weights)
         {
-            case PackedMatrix { Format: WeightFormat.BFloat16 } packed: Multiply<BFloat16Panel<TSimd, TVec>>(x, packed, y, accumulate); break;
-            case PackedMatrix packed: Multiply<Float32Panel<TSimd, TVec>>(x, packed, y, accumulate); break;
+            case PackedMatrix packed: MultiplyPacked(x, packed, y, accumulate); break;
             case QuantizedMatrix quantized: MultiplyQuantized(x, quantized, y, accumulate); break;
             case StackedMatrix stacked: MultiplyStacked(x, stacked, y, accumulate); break;
             default: throw new ArgumentException($"These kernels have no product for a {weights.GetType().Name}.");
@@ -31,129 +39,167 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         }
     }
 
-    private void Multiply<TFormat>(Matrix x, PackedMatrix weights, Matrix y, bool accumulate) where TFormat : struct, IPanelFormat<TVec>
+    private void MultiplyPacked(Matrix x, PackedMatrix weights, Matrix y, bool accumulate)
     {
+        var format = weights.Format == WeightFormat.Float32 ? TileFormat.Float32 : dotProducts ? TileFormat.BFloat16Dot : TileFormat.BFloat16;
+        var blocks = new RowBlocks(x.Rows, tiles);
+        var rows = Pack(x, weights.Chunks, format, blocks);
+
         // Reading a weight costs about as much as multiplying it with eight rows.
-        var share = (x.Rows + 8L) * weights.Outputs * weights.Inputs > 32 * WorthSharing;
-        if (x.Rows == 1)
-        {
-            var single = new SingleRow<TFormat> { X = x.Data, Weights = weights, Y = y.Data, Accumulate = accumulate };
-            Pool.Run(ref single, share);
-            return;
-        }
+        var parts = Pool.Parts((x.Rows + 8L) * weights.Outputs * weights.Inputs > 32 * WorthSharing);
+        var rowBytes = (long)weights.Chunks * TileSet.ChunkRowBytes(format);
+        var blocksInCache = (int)Math.Clamp(RowsInCache / (rowBytes * blocks.TileRows(0)), 1, blocks.Count);
+        var widen = format == TileFormat.BFloat16 && blocksInCache >= WorthWidening;
+        var widenedFloats = widen ? (long)weights.Chunks * TileSet.ChunkInputs * weights.PanelWidth : 0;
+        var panels = tiles.PanelsFor(blocks.MostRows);
 
-        var packed = AtLeast(ref _packedRows, (long)(x.Rows + TSimd.MaxRows) * x.Columns).Pointer;
-        var pack = new PackRows { X = x, Packed = packed };
+        // Few rows have the processor wait for memory anyway; with more, the panel that comes next is fetched while this one is computed.
+        var chunkLines = (int)(weights.PanelBytes / weights.Chunks / CacheLine);
+        var lines = panels > 1 ? 0 : (chunkLines + blocksInCache - 1) / blocksInCache;
+        var shape = new TileShape(widen ? TileFormat.Float32 : format, blocks.TileRows(0), 1, lines);
+        var work = new Product
+        {
+            Rows = rows,
+            RowBytes = rowBytes,
+            Weights = weights,
+            Y = y,
+            Accumulate = accumulate,
+            Blocks = blocks,
+            BlocksInCache = blocksInCache,
+            Panels = panels,
+            Wide = tiles.Kernel(shape with { Panels = panels }),
+            Larger = tiles.Kernel(shape),
+            Smaller = tiles.Kernel(shape with { Rows = blocks.TileRows(blocks.Count - 1) }),
+            PrefetchBytes = (long)lines * CacheLine * weights.Chunks,
+            Widened = widen ? AtLeast(ref _widened, parts * widenedFloats).Pointer : null,
+            WidenedFloats = widenedFloats,
+        };
+        Pool.Run(ref work, parts);
+    }
+
+    /// <summary>The activations as the tiles read them; those of one row may be so already.</summary>
+    private byte* Pack(Matrix x, int chunks, TileFormat format, RowBlocks blocks)
+    {
+        if (x.Rows == 1 && format != TileFormat.BFloat16Dot && x.Columns % TileSet.ChunkInputs == 0) return (byte*)x.Data;
+        var rowFloats = chunks * TileSet.ChunkRowBytes(format) / sizeof(float);
+        var packed = AtLeast(ref _packedRows, (long)blocks.TotalTileRows * rowFloats).Pointer;
+        var pack = new PackRows { X = x, Packed = (byte*)packed, Chunks = chunks, ChunkBytes = TileSet.ChunkRowBytes(format), Blocks = blocks };
         Pool.Run(ref pack, (long)x.Rows * x.Columns > WorthSharing);
-        var work = new ManyRows<TFormat> { Packed = packed, Weights = weights, Y = y, Accumulate = accumulate };
-        Pool.Run(ref work, share);
+        return (byte*)packed;
     }
 
-    /// <summary>The rows of the next block: one of the sizes that have a kernel, the last one padded with rows that are not stored.</summary>
-    private static int BlockRows(int remaining)
+    /// <summary>Copies or adds one row of results to where they belong.</summary>
+    private static void StoreRow(float* tile, float* target, int columns, bool accumulate)
     {
-        if (remaining >= TSimd.MaxRows) return TSimd.MaxRows;
-        return remaining switch { > 8 => 12, > 6 => 8, > 4 => 6, > 2 => 4, 2 => 2, _ => 1 };
-    }
-
-    private struct SingleRow<TFormat> : IParallelWork where TFormat : struct, IPanelFormat<TVec>
-    {
-        public float* X;
-        public PackedMatrix Weights;
-        public float* Y;
-        public bool Accumulate;
-
-        public readonly void Run(int part, int parts)
+        for (var i = 0; i < columns; i += TSimd.Width)
         {
-            // Parts are whole groups of four panels.
-            var (panel, end) = Share((Weights.Panels + 3) / 4, part, parts);
-            (panel, end) = (4 * panel, Math.Min(4 * end, Weights.Panels));
-            var width = Weights.PanelWidth;
-            var tile = stackalloc float[TileFloats];
-            for (; panel < end; panel += 4)
-            {
-                var panels = Math.Min(4, end - panel);
-                if (panels == 4)
-                {
-                    Row1Panels4<TFormat>(Weights.Panel(panel), Weights.PanelBytes, Weights.Inputs, X, tile);
-                }
-                else
-                {
-                    for (var i = 0; i < panels; i++) Rows1<TFormat>(Weights.Panel(panel + i), Weights.Inputs, X, tile + (i * width));
-                }
-
-                var column = panel * width;
-                StoreRow(tile, Y + column, Math.Min(panels * width, Weights.Outputs - column), Accumulate);
-            }
+            var value = TSimd.Load(tile + i);
+            if (accumulate) value = TSimd.Add(Partial<TSimd, TVec>.Load(target + i, columns - i), value);
+            Partial<TSimd, TVec>.Store(target + i, value, columns - i);
         }
     }
 
-    /// <summary>Lays blocks of rows out as the kernels read them: for input 0, 1, 2 … the values of the block's rows side by side.</summary>
+    /// <summary>Lays blocks of rows out as the tiles read them: a chunk of inputs of each row, then the next chunk of each row.</summary>
     private struct PackRows : IParallelWork
     {
         public Matrix X;
-        public float* Packed;
+        public byte* Packed;
+        public int Chunks;
+        public int ChunkBytes;
+        public RowBlocks Blocks;
 
         public readonly void Run(int part, int parts)
         {
-            var block = 0;
-            for (int row = 0, size; row < X.Rows; row += size, block++)
+            var (from, to) = Share(Blocks.Count, part, parts);
+            for (var block = from; block < to; block++)
             {
-                size = BlockRows(X.Rows - row);
-                if (block % parts != part) continue;
-                var target = Packed + ((long)row * X.Columns);
-                for (var r = 0; r < size; r++)
+                var tileRows = Blocks.TileRows(block);
+                var target = Packed + ((long)Blocks.FirstTileRow(block) * Chunks * ChunkBytes);
+                for (var row = 0; row < tileRows; row++)
+                    PackRow(row < Blocks.Rows(block) ? X.Row(Blocks.FirstRow(block) + row) : null, target + (row * ChunkBytes), tileRows * ChunkBytes);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void PackRow(float* row, byte* target, int stride)
+        {
+            for (var chunk = 0; chunk < Chunks; chunk++, target += stride)
+            {
+                var left = row is null ? 0 : X.Columns - (chunk * TileSet.ChunkInputs);
+                for (var i = 0; i < TileSet.ChunkInputs; i += TSimd.Width)
                 {
-                    var real = row + r < X.Rows;
-                    var source = real ? X.Row(row + r) : null;
-                    for (var k = 0; k < X.Columns; k++) target[((long)k * size) + r] = real ? source[k] : 0;
+                    var value = left > i ? Partial<TSimd, TVec>.Load(row + (chunk * TileSet.ChunkInputs) + i, left - i) : TSimd.Zero;
+                    if (ChunkBytes == TileSet.ChunkInputs * sizeof(float)) TSimd.Store((float*)target + i, value);
+                    else TSimd.StoreBFloat16((ushort*)target + i, value);
                 }
             }
         }
     }
 
-    private struct ManyRows<TFormat> : IParallelWork where TFormat : struct, IPanelFormat<TVec>
+    private struct Product : IParallelWork
     {
-        public float* Packed;
+        public byte* Rows;
+        public long RowBytes;
         public PackedMatrix Weights;
         public Matrix Y;
         public bool Accumulate;
+        public RowBlocks Blocks;
+        public int BlocksInCache;
+
+        /// <summary>Panels of a tile of <see cref="Wide"/>: more than one only where there is one block.</summary>
+        public int Panels;
+        public TileKernel Wide;
+
+        /// <summary>Tiles of one panel, for the blocks that have a row more and for the others.</summary>
+        public TileKernel Larger, Smaller;
+
+        /// <summary>Bytes that a tile fetches of the panel that comes next.</summary>
+        public long PrefetchBytes;
+
+        /// <summary>For each part, room for a panel in float32; null where panels are not widened.</summary>
+        public float* Widened;
+        public long WidenedFloats;
 
         public readonly void Run(int part, int parts)
         {
-            var (from, to) = Share(Weights.Panels, part, parts);
-            var chunk = Math.Max(1, ChunkFloats / Weights.Inputs / TSimd.MaxRows) * TSimd.MaxRows;
-            for (var row = 0; row < Y.Rows; row += chunk)
+            var (from, to) = Share((Weights.Panels + Panels - 1) / Panels, part, parts);
+            (from, to) = (from * Panels, Math.Min(to * Panels, Weights.Panels));
+            var results = stackalloc float[TileSet.TileFloats];
+            var tile = new TileArguments { PanelBytes = (nint)Weights.PanelBytes, Chunks = Weights.Chunks, Tile = results };
+            for (var block = 0; block < Blocks.Count; block += BlocksInCache)
             {
-                var end = Math.Min(row + chunk, Y.Rows);
-                for (var panel = from; panel < to; panel++) MultiplyPanel(panel, row, end);
+                var end = Math.Min(block + BlocksInCache, Blocks.Count);
+                var panel = from;
+                if (Panels > 1)
+                {
+                    for (; panel + Panels <= to; panel += Panels) MultiplyPanels(&tile, Weights.Panel(panel), panel, Panels, block, end);
+                }
+
+                for (; panel < to; panel++) MultiplyPanels(&tile, Widen(panel, part), panel, 1, block, end);
             }
         }
 
-        private readonly void MultiplyPanel(int panel, int row, int end)
+        private readonly byte* Widen(int panel, int part)
         {
-            var depth = Weights.Inputs;
-            var column = panel * Weights.PanelWidth;
-            var columns = Math.Min(Weights.PanelWidth, Weights.Outputs - column);
-            var weights = Weights.Panel(panel);
-            var tile = stackalloc float[TileFloats];
-            while (row < end)
-            {
-                var size = BlockRows(Y.Rows - row);
-                var a = Packed + ((long)row * depth);
-                switch (size)
-                {
-                    case 12: Rows12<TFormat>(weights, depth, a, tile); break;
-                    case 8: Rows8<TFormat>(weights, depth, a, tile); break;
-                    case 6: Rows6<TFormat>(weights, depth, a, tile); break;
-                    case 4: Rows4<TFormat>(weights, depth, a, tile); break;
-                    case 2: Rows2<TFormat>(weights, depth, a, tile); break;
-                    default: Rows1<TFormat>(weights, depth, a, tile); break;
-                }
+            if (Widened is null) return Weights.Panel(panel);
+            var target = Widened + (part * WidenedFloats);
+            BFloat16Panel<TSimd, TVec>.Widen(Weights.Panel(panel), Weights.Chunks * TileSet.ChunkInputs, target);
+            return (byte*)target;
+        }
 
-                for (var r = 0; r < Math.Min(size, Y.Rows - row); r++)
-                    StoreRow(tile + (r * Weights.PanelWidth), Y.Row(row + r) + column, columns, Accumulate);
-                row += size;
+        private readonly void MultiplyPanels(TileArguments* tile, byte* weights, int panel, int panels, int block, int end)
+        {
+            var (column, width) = (panel * Weights.PanelWidth, panels * Weights.PanelWidth);
+            var columns = Math.Min(width, Weights.Outputs - column);
+            tile->Panel = weights;
+            tile->Prefetch = Weights.Panel(panel + panels);
+            for (; block < end; block++, tile->Prefetch += PrefetchBytes)
+            {
+                tile->Rows = Rows + (Blocks.FirstTileRow(block) * RowBytes);
+                var kernel = panels > 1 ? Wide : Blocks.IsLarger(block) ? Larger : Smaller;
+                kernel.Run(tile);
+                for (var row = 0; row < Blocks.Rows(block); row++)
+                    StoreRow(tile->Tile + (row * width), Y.Row(Blocks.FirstRow(block) + row) + column, columns, Accumulate);
             }
         }
     }

@@ -124,7 +124,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             var (panel, end) = Share((Weights.Panels + 3) / 4, part, parts);
             (panel, end) = (4 * panel, Math.Min(4 * end, Weights.Panels));
             var width = Weights.PanelWidth;
-            var tile = stackalloc float[TileFloats];
+            var tile = stackalloc float[TileSet.TileFloats];
             for (; panel < end; panel += 4)
             {
                 var panels = Math.Min(4, end - panel);
@@ -160,7 +160,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         public readonly void Run(int part, int parts)
         {
             var (from, to) = Share(Weights.Panels, part, parts);
-            var chunk = Math.Clamp(ChunkFloats / Weights.PaddedInputs, 1, MaxChunkRows / TSimd.MaxRows) * TSimd.MaxRows;
+            var chunk = Math.Clamp(RowsInCache / sizeof(float) / Weights.PaddedInputs, 1, MaxChunkRows / TSimd.MaxRows) * TSimd.MaxRows;
 
             // A decoded block, its scales and zero points, and the sums so far.
             var decoded = stackalloc float[(128 + 2) * 32];

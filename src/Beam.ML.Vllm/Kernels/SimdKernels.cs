@@ -1,7 +1,12 @@
+using System.Runtime.CompilerServices;
+
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>The kernels, compiled for one instruction set. Each operation is in a file of its own.</summary>
-internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool) : CpuKernels(pool)
+/// <param name="pool">The threads.</param>
+/// <param name="tiles">The tiles of matrix products; the kernels dispose of them.</param>
+/// <param name="dotProducts">Products with bfloat16 weights round activations to bfloat16, for tiles of that kind.</param>
+internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool, TileSet tiles, bool dotProducts) : CpuKernels(pool)
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
 {
@@ -9,15 +14,25 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool) :
 
     public override void Dispose()
     {
+        tiles.Dispose();
         _packedRows?.Dispose();
         _quantizedRows?.Dispose();
         _rowSums?.Dispose();
+        _widened?.Dispose();
         _scores?.Dispose();
     }
 
     /// <summary>The part of <paramref name="count"/> equal pieces of work that falls to one thread.</summary>
     private static (int From, int To) Share(int count, int part, int parts) =>
         ((int)((long)count * part / parts), (int)((long)count * (part + 1) / parts));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float* Put(float* tile, TVec low, TVec high)
+    {
+        TSimd.Store(tile, low);
+        TSimd.Store(tile + TSimd.Width, high);
+        return tile + (2 * TSimd.Width);
+    }
 
     private static NativeBuffer<float> AtLeast(ref NativeBuffer<float>? buffer, long length)
     {

@@ -56,7 +56,10 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Runs the work in enough parts to keep all threads busy, or in one where it is too small to share.</summary>
     public void Run<TWork>(ref TWork work, bool worthSharing = true) where TWork : struct, IParallelWork =>
-        Run(ref work, worthSharing && Threads > 1 ? PartsPerThread * Threads : 1);
+        Run(ref work, Parts(worthSharing));
+
+    /// <summary>Parts that keep all threads busy, or one for work that is too small to share.</summary>
+    public int Parts(bool worthSharing) => worthSharing && Threads > 1 ? PartsPerThread * Threads : 1;
 
     /// <summary>Runs every part once and returns when all have ended.</summary>
     public void Run<TWork>(ref TWork work, int parts) where TWork : struct, IParallelWork

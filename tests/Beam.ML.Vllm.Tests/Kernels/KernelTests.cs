@@ -1,3 +1,4 @@
+using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Kernels;
 using NUnit.Framework;
 
@@ -9,14 +10,22 @@ public sealed unsafe class KernelTests
 {
     private static readonly InstructionSet[] Sets = [.. Enum.GetValues<InstructionSet>().Where(InstructionSets.IsSupported)];
 
+    private static readonly MatrixKernels[] Paths = [MatrixKernels.Intrinsics, MatrixKernels.Fma, MatrixKernels.BFloat16Dot];
+
     [Test]
-    public void Products_match_plain_loops_for_all_shapes()
+    public void Products_match_plain_loops_for_all_shapes([ValueSource(nameof(Paths))] MatrixKernels path)
     {
         var random = new Random(1);
-        foreach (var (rows, inputs, outputs) in new[] { (1, 1, 1), (1, 64, 200), (2, 37, 33), (3, 64, 64), (5, 40, 31), (7, 16, 65), (9, 128, 129), (13, 100, 16), (32, 96, 48), (67, 50, 70) })
+        (int Rows, int Inputs, int Outputs)[] shapes =
+        [
+            (1, 1, 1), (1, 64, 200), (2, 37, 33), (3, 64, 64), (5, 40, 31), (7, 16, 65), (9, 128, 129), (13, 100, 16), (32, 96, 48), (67, 50, 70),
+            .. Enumerable.Range(1, 16).Select(rows => (rows, 33, 161)),
+        ];
+        foreach (var (rows, inputs, outputs) in shapes)
         {
             foreach (var format in Enum.GetValues<WeightFormat>())
             {
+                var rounds = path == MatrixKernels.BFloat16Dot && format == WeightFormat.BFloat16;
                 var weights = Floats(random, outputs * inputs, rounded: format == WeightFormat.BFloat16);
                 var x = Floats(random, rows * inputs);
                 var expected = new double[rows * outputs];
@@ -24,17 +33,21 @@ public sealed unsafe class KernelTests
                 {
                     for (var o = 0; o < outputs; o++)
                     {
-                        for (var k = 0; k < inputs; k++) expected[(r * outputs) + o] += (double)x[(r * inputs) + k] * weights[(o * inputs) + k];
+                        for (var k = 0; k < inputs; k++)
+                            expected[(r * outputs) + o] += (double)(rounds ? Rounded(x[(r * inputs) + k]) : x[(r * inputs) + k]) * weights[(o * inputs) + k];
                     }
                 }
 
-                foreach (var set in Sets)
+                foreach (var set in SetsOf(path))
                 {
                     foreach (var accumulate in new[] { false, true })
                     {
-                        var y = Multiply(set, 2, rows, inputs, outputs, format, weights, x, accumulate);
+                        var y = Multiply(set, 2, rows, inputs, outputs, format, weights, x, accumulate, path);
                         for (var i = 0; i < y.Length; i++)
-                            Assert.That(y[i], Is.EqualTo(expected[i] + (accumulate ? 1 : 0)).Within(1e-4), $"{set} {format} [{rows}, {inputs}, {outputs}] at {i}");
+                        {
+                            var exact = expected[i] + (accumulate ? 1 : 0);
+                            if (!(Math.Abs(y[i] - exact) < 2e-5)) Assert.Fail($"{set} {format} [{rows}, {inputs}, {outputs}] at {i}: {y[i]}, not {exact}");
+                        }
                     }
                 }
             }
@@ -42,19 +55,37 @@ public sealed unsafe class KernelTests
     }
 
     [Test]
-    public void A_product_has_the_same_bits_for_any_number_of_rows_and_threads()
+    public void A_product_has_the_same_bits_for_any_number_of_rows_and_threads([ValueSource(nameof(Paths))] MatrixKernels path, [Values] bool narrow)
     {
         var random = new Random(2);
-        const int rows = 40, inputs = 300, outputs = 170;
+        const int rows = 70, inputs = 300, outputs = 170;
+        var format = narrow ? WeightFormat.BFloat16 : WeightFormat.Float32;
         var weights = Floats(random, outputs * inputs);
         var x = Floats(random, rows * inputs);
-        foreach (var set in Sets)
+        foreach (var set in SetsOf(path))
         {
-            var whole = Multiply(set, 1, rows, inputs, outputs, WeightFormat.BFloat16, weights, x);
+            var whole = Multiply(set, 1, rows, inputs, outputs, format, weights, x, path: path);
             for (var count = 1; count < rows; count++)
             {
-                var some = Multiply(set, 1 + (count % 4), count, inputs, outputs, WeightFormat.BFloat16, weights, x[..(count * inputs)]);
-                Assert.That(some, Is.EqualTo(whole[..some.Length]), $"{set} with {count} rows");
+                var some = Multiply(set, 1 + (count % 4), count, inputs, outputs, format, weights, x[..(count * inputs)], path: path);
+                Assert.That(some.AsSpan().SequenceEqual(whole.AsSpan(0, some.Length)), $"{set} with {count} rows");
+            }
+        }
+    }
+
+    [Test]
+    public void Assembled_code_computes_the_same_bits_as_intrinsics([Values(1, 2, 5, 13, 60)] int rows)
+    {
+        var random = new Random(8);
+        const int inputs = 600, outputs = 130;
+        float[] weights = Floats(random, outputs * inputs), x = Floats(random, rows * inputs);
+        foreach (var set in SetsOf(MatrixKernels.Fma).Where(s => s == InstructionSet.Avx512))
+        {
+            foreach (var format in Enum.GetValues<WeightFormat>())
+            {
+                Assert.That(
+                    Multiply(set, 1, rows, inputs, outputs, format, weights, x, path: MatrixKernels.Fma),
+                    Is.EqualTo(Multiply(set, 1, rows, inputs, outputs, format, weights, x, path: MatrixKernels.Intrinsics)));
             }
         }
     }
@@ -229,10 +260,11 @@ public sealed unsafe class KernelTests
     }
 
     private static float[] Multiply(
-        InstructionSet set, int threads, int rows, int inputs, int outputs, WeightFormat format, float[] weights, float[] x, bool accumulate = false)
+        InstructionSet set, int threads, int rows, int inputs, int outputs, WeightFormat format, float[] weights, float[] x, bool accumulate = false,
+        MatrixKernels path = MatrixKernels.Fma)
     {
         using var pool = new WorkerPool(threads);
-        using var kernels = CpuKernels.Create(set, pool);
+        using var kernels = CpuKernels.Create(set, pool, path);
         using var packed = new PackedMatrix(outputs, inputs, format, kernels.PanelWidth);
         for (var i = 0; i < outputs; i++) packed.SetOutput(i, weights.AsSpan(i * inputs, inputs));
         var y = new float[rows * outputs];
@@ -242,13 +274,32 @@ public sealed unsafe class KernelTests
         return y;
     }
 
+    /// <summary>The instruction sets that have a path; the test is skipped where none has.</summary>
+    private static InstructionSet[] SetsOf(MatrixKernels path)
+    {
+        if (path != MatrixKernels.BFloat16Dot) return Sets;
+        try
+        {
+            using var pool = new WorkerPool(1);
+            using var kernels = CpuKernels.Create(InstructionSets.Best, pool, path);
+            return [InstructionSets.Best];
+        }
+        catch (NotSupportedException e)
+        {
+            Assert.Ignore(e.Message);
+            throw;
+        }
+    }
+
+    private static float Rounded(float value) => BFloat16Bits.ToSingle(BFloat16Bits.FromSingle(value));
+
     private static float[] Floats(Random random, int count, bool rounded = false, float scale = 1)
     {
         var values = new float[count];
         for (var i = 0; i < count; i++)
         {
             values[i] = scale * ((2 * random.NextSingle()) - 1);
-            if (rounded) values[i] = BFloat16Bits.ToSingle(BFloat16Bits.FromSingle(values[i]));
+            if (rounded) values[i] = Rounded(values[i]);
         }
 
         return values;

@@ -14,6 +14,8 @@ public sealed class GoldenModelTests
     private static readonly string[] Families =
         [.. Directory.GetDirectories(Path.Combine(TestModels.GoldenFolder, "models")).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)];
 
+    private static readonly string[] Mixtures = ["gemma4_moe", "gpt_oss", "mixtral", "qwen3_moe"];
+
     /// <summary>Each family with config.json in the forms that it has had.</summary>
     private static readonly string[] Configurations =
         [.. Families.SelectMany(f => new[] { $"{f}/config.json", $"{f}/config.legacy.json" }).Where(p => File.Exists(Path.Combine(TestModels.GoldenFolder, "models", p)))];
@@ -35,6 +37,14 @@ public sealed class GoldenModelTests
         if (!InstructionSets.IsSupported((InstructionSet)set)) Assert.Ignore($"This machine has no {set}.");
         using var model = Model(family, "config.json");
         using var harness = new RunnerHarness(model.Folder, threads: threads, set: (InstructionSet)set);
+        ForEachCase(family, (prompt, expected, _, _) => AssertClose(harness.Logits(RunnerHarness.NewSequence(prompt)), expected));
+    }
+
+    [Test]
+    public void Float32_logits_match_on_intrinsics_alone([ValueSource(nameof(Families))] string family)
+    {
+        using var model = Model(family, "config.json");
+        using var harness = new RunnerHarness(model.Folder, kernels: MatrixKernels.Intrinsics);
         ForEachCase(family, (prompt, expected, _, _) => AssertClose(harness.Logits(RunnerHarness.NewSequence(prompt)), expected));
     }
 
@@ -72,18 +82,20 @@ public sealed class GoldenModelTests
     }
 
     [Test]
-    public void A_bfloat16_cache_errs_no_more_than_bfloat16_does([ValueSource(nameof(Families))] string family)
+    public void Bfloat16_errs_no_more_than_it_does_in_Transformers(
+        [ValueSource(nameof(Families))] string family, [Values(MatrixKernels.Fma, MatrixKernels.BFloat16Dot)] MatrixKernels kernels)
     {
         using var model = Model(family, "config.json");
-        using var harness = new RunnerHarness(model.Folder, ModelDtype.BFloat16);
+        using var harness = new RunnerHarness(model.Folder, ModelDtype.BFloat16, kernels: kernels);
         using var exact = new RunnerHarness(model.Folder);
+        double all = 0, allAllowed = 0;
         ForEachCase(family, (prompt, expected, greedy, details) =>
         {
             var logits = harness.Logits(RunnerHarness.NewSequence(prompt));
-            var squares = logits.Zip(expected, (a, e) => a.Zip(e, (x, y) => Math.Pow(x - y, 2)).Sum()).Sum();
-            var error = Math.Sqrt(squares / logits.Length / harness.Vocabulary);
+            var squares = logits.Zip(expected, (a, e) => a.Zip(e, (x, y) => Math.Pow(x - y, 2)).Sum()).Sum() / harness.Vocabulary;
             var allowed = details.GetProperty("bfloat16_rms_error").GetDouble();
-            Assert.That(error, Is.LessThanOrEqualTo(1.5 * allowed));
+            (all, allAllowed) = (all + squares, allAllowed + (logits.Length * allowed * allowed));
+            if (!Mixtures.Contains(family)) Assert.That(Math.Sqrt(squares / logits.Length), Is.LessThanOrEqualTo(1.5 * allowed));
 
             // Where the two best tokens are far apart, rounding must not change which is the best.
             Sequence fed = RunnerHarness.NewSequence(prompt), fedExactly = RunnerHarness.NewSequence(prompt);
@@ -99,15 +111,25 @@ public sealed class GoldenModelTests
             harness.Free(fed);
             exact.Free(fedExactly);
         });
+
+        // Which prompts have a row whose rounding flips the choice of an expert is chance: there, all prompts are taken together.
+        Assert.That(Math.Sqrt(all), Is.LessThanOrEqualTo(1.5 * Math.Sqrt(allAllowed)));
     }
 
     [Test]
-    public void A_row_has_the_same_bits_whatever_is_beside_it([ValueSource(nameof(Families))] string family, [Values] InstructionSetChoice set)
+    public void A_row_has_the_same_bits_whatever_is_beside_it([ValueSource(nameof(Families))] string family, [Values] InstructionSetChoice set) =>
+        CheckRowsAlone(family, set, MatrixKernels.Fma);
+
+    [Test]
+    public void A_row_has_the_same_bits_whatever_is_beside_it_in_dot_products([ValueSource(nameof(Families))] string family) =>
+        CheckRowsAlone(family, InstructionSetChoice.Avx512, MatrixKernels.BFloat16Dot);
+
+    private static void CheckRowsAlone(string family, InstructionSetChoice set, MatrixKernels kernels)
     {
         if (!InstructionSets.IsSupported((InstructionSet)set)) Assert.Ignore($"This machine has no {set}.");
         using var model = Model(family, "config.json");
-        using var alone = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 1, (InstructionSet)set);
-        using var together = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 3, (InstructionSet)set);
+        using var alone = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 1, (InstructionSet)set, kernels);
+        using var together = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 3, (InstructionSet)set, kernels);
         var random = new Random(5);
         for (var round = 0; round < 10; round++)
         {

@@ -3,6 +3,7 @@ using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
+using NUnit.Framework;
 
 namespace Beam.ML.Vllm.Tests.Models;
 
@@ -14,10 +15,29 @@ internal sealed class RunnerHarness : IDisposable
     private readonly CpuModelRunner _runner;
     private readonly BlockManager _blocks;
 
-    public RunnerHarness(string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null)
+    /// <remarks>The test is skipped where the machine lacks the kernels.</remarks>
+    public RunnerHarness(
+        string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null, MatrixKernels kernels = MatrixKernels.Auto)
     {
+<<<<<<< HEAD
         var options = new EngineOptions { Model = folder, Dtype = dtype, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true, MaxLoraRank = 64 };
         _runner = new CpuModelRunner(options, ModelConfig.Load(folder), folder, set);
+=======
+        var options = new EngineOptions
+        {
+            Model = folder, Dtype = dtype, MatrixKernels = kernels, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true,
+        };
+        try
+        {
+            _runner = new CpuModelRunner(options, ModelConfig.Load(folder), folder, set);
+        }
+        catch (NotSupportedException e) when (kernels != MatrixKernels.Auto)
+        {
+            Assert.Ignore(e.Message);
+            throw;
+        }
+
+>>>>>>> 2cd5f07 (Assemble the tiles of matrix products for AVX-512, one for every number of rows, with bfloat16 dot products where they are faster)
         _blocks = new BlockManager(_runner.Blocks, BlockSize, enablePrefixCaching: true);
     }
 

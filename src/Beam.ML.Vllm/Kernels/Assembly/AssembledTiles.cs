@@ -1,0 +1,57 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Beam.ML.Vllm.Kernels.Assembly;
+
+/// <summary>Tiles in machine code that is written for this machine when a shape is first needed.</summary>
+internal sealed unsafe class AssembledTiles : TileSet
+{
+    private readonly Dictionary<TileShape, TileKernel> _kernels = [];
+    private readonly List<ExecutableMemory> _code = [];
+
+    private AssembledTiles()
+    {
+    }
+
+    public override int MaxRows => TileAssembler.MaxRows;
+
+    /// <summary>VDPBF16PS: dot products of pairs of bfloat16 numbers.</summary>
+    public static bool HasBFloat16Dot => IsSupported && (X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0;
+
+    /// <summary>
+    /// AMD's processors take a dot product as fast as a multiply-add, which does half as much. Intel's, which leave such work to AMX, take
+    /// four times as long: multiply-adds are faster there.
+    /// </summary>
+    public static bool PrefersBFloat16Dot => HasBFloat16Dot && X86Base.CpuId(0, 0).Ecx == BitConverter.ToInt32("cAMD"u8);
+
+    private static bool IsSupported =>
+        RuntimeInformation.ProcessArchitecture == Architecture.X64 && InstructionSets.IsSupported(InstructionSet.Avx512);
+
+    /// <summary>Null where the processor is not of this kind, or the system lets no process write code.</summary>
+    public static AssembledTiles? TryCreate()
+    {
+        if (!IsSupported) return null;
+        using var probe = ExecutableMemory.TryCreate([0xC3]);
+        return probe is null ? null : new AssembledTiles();
+    }
+
+    public override int RowsFor(int rows) => rows;
+
+    public override int PanelsFor(int rows) => TileAssembler.PanelsFor(rows);
+
+    public override TileKernel Kernel(TileShape shape)
+    {
+        if (_kernels.TryGetValue(shape, out var kernel)) return kernel;
+        var code = ExecutableMemory.TryCreate(TileAssembler.Assemble(shape, OperatingSystem.IsWindows()))
+            ?? throw new InvalidOperationException("The system gave no memory for machine code, though it did when the engine started.");
+        _code.Add(code);
+        return _kernels[shape] = new TileKernel((delegate* unmanaged<TileArguments*, void>)code.Address);
+    }
+
+    public override void Dispose()
+    {
+        foreach (var code in _code) code.Dispose();
+        _code.Clear();
+        _kernels.Clear();
+    }
+}
