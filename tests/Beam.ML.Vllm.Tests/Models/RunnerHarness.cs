@@ -19,13 +19,9 @@ internal sealed class RunnerHarness : IDisposable
     public RunnerHarness(
         string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null, MatrixKernels kernels = MatrixKernels.Auto)
     {
-<<<<<<< HEAD
-        var options = new EngineOptions { Model = folder, Dtype = dtype, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true, MaxLoraRank = 64 };
-        _runner = new CpuModelRunner(options, ModelConfig.Load(folder), folder, set);
-=======
         var options = new EngineOptions
         {
-            Model = folder, Dtype = dtype, MatrixKernels = kernels, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true,
+            Model = folder, Dtype = dtype, MatrixKernels = kernels, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true, MaxLoraRank = 64,
         };
         try
         {
@@ -37,7 +33,6 @@ internal sealed class RunnerHarness : IDisposable
             throw;
         }
 
->>>>>>> 2cd5f07 (Assemble the tiles of matrix products for AVX-512, one for every number of rows, with bfloat16 dot products where they are faster)
         _blocks = new BlockManager(_runner.Blocks, BlockSize, enablePrefixCaching: true);
     }
 
