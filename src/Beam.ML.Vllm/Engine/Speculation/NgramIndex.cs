@@ -69,7 +69,7 @@ internal sealed class NgramIndex(int shortest, int longest)
     private void Grow(ref int[] table, ReadOnlySpan<int> text, int length)
     {
         var smaller = table;
-        table = new int[4 * smaller.Length];
+        table = new int[2 * smaller.Length];
         var current = _hashes[length];
         foreach (var position in smaller)
         {

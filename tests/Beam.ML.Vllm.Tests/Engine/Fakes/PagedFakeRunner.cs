@@ -1,0 +1,123 @@
+using System.Runtime.InteropServices;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Lora;
+using Beam.ML.Vllm.Sampling;
+
+namespace Beam.ML.Vllm.Tests.Engine.Fakes;
+
+/// <summary>
+/// A model of no weights that is as strict about its cache as a real one: what it keeps of a position, in the slot that the block table
+/// says, is a hash of all tokens up to it, computed from what the slot before holds. A block that is lost, shared wrongly or full of
+/// rejected drafts changes what comes next. Its texts repeat themselves often, for drafts to come true.
+/// </summary>
+internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxModelLength = 256) : IModelRunner
+{
+    public const int Vocabulary = 24;
+
+    private readonly ulong[] _cache = new ulong[blocks * blockSize];
+    private readonly float[] _logits = new float[Vocabulary];
+    private readonly ModelRunnerOutput _output = new();
+    private readonly Sampler _sampler = new();
+
+    public int VocabularySize => Vocabulary;
+
+    public int Blocks => blocks;
+
+    public int MaxModelLength => maxModelLength;
+
+    /// <summary>Adapters that are loaded and not disposed of.</summary>
+    public int LiveAdapters;
+
+    public int LoadedAdapters;
+
+    public ModelRunnerOutput Execute(SchedulerOutput step)
+    {
+        _output.Begin(step);
+        for (var entry = 0; entry < step.Scheduled.Count; entry++)
+        {
+            var (sequence, first, count, samples, drafts) = step.Scheduled[entry];
+            if (sequence.Lora is { IsDisposed: true }) throw new InvalidOperationException($"{sequence.RequestId} runs with an adapter that was disposed of.");
+            var tokens = sequence.TokensAndDraft(first, count);
+            var open = samples;
+            for (var i = 0; i < count; i++)
+            {
+                var chain = Next(first + i == 0 ? Start(sequence.Lora) : _cache[Slot(sequence, first + i - 1)], tokens[i]);
+                _cache[Slot(sequence, first + i)] = chain;
+                if (!open || i < count - drafts - 1) continue;
+                Logits(chain, tokens[i], _logits);
+                var token = _sampler.Sample(_logits, sequence.Parameters, sequence.SamplerState);
+                _output.Add(entry, token);
+                open = i + 1 < count && token == tokens[i + 1];
+            }
+        }
+
+        return _output;
+    }
+
+    public LoraAdapter LoadLora(LoraRequest request)
+    {
+        Interlocked.Increment(ref LiveAdapters);
+        Interlocked.Increment(ref LoadedAdapters);
+        return Adapter(request.Name);
+    }
+
+    public static LoraAdapter Adapter(string name) => new(name, new BlockHash((ulong)name.GetHashCode(StringComparison.Ordinal), 1, 2, 3), []);
+
+    /// <summary>What a request comes to by itself, without an engine.</summary>
+    public static int[] Alone(ReadOnlySpan<int> prompt, SamplingParams parameters, LoraAdapter? adapter, IReadOnlyList<int> eos, int maxModelLength = 256)
+    {
+        var (sampler, state) = (new Sampler(), new SamplerState(parameters, prompt, [.. eos]));
+        var (chain, last, logits, output) = (Start(adapter), 0, new float[Vocabulary], new List<int>());
+        foreach (var token in prompt) (chain, last) = (Next(chain, token), token);
+        while (prompt.Length + output.Count < maxModelLength && !(output.Count >= parameters.MaxTokens))
+        {
+            Logits(chain, last, logits);
+            last = sampler.Sample(logits, parameters, state);
+            output.Add(last);
+            chain = Next(chain, last);
+            if (output.Count >= parameters.MinTokens && ((!parameters.IgnoreEos && eos.Contains(last)) || parameters.StopTokenIds.Contains(last))) break;
+        }
+
+        return [.. output];
+    }
+
+    /// <summary>Throws if the cache does not hold what the computed tokens of a sequence make it.</summary>
+    public void Check(Sequence sequence)
+    {
+        var chain = Start(sequence.Lora);
+        for (var i = 0; i < sequence.ComputedTokens; i++)
+        {
+            chain = Next(chain, sequence.Tokens[i]);
+            if (_cache[Slot(sequence, i)] != chain) throw new InvalidOperationException($"Position {i} of {sequence.RequestId} is not in the cache.");
+        }
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private int Slot(Sequence sequence, int position) =>
+        (CollectionsMarshal.AsSpan(sequence.BlockTable)[position / blockSize] * blockSize) + (position % blockSize);
+
+    private static ulong Start(LoraAdapter? adapter) => adapter is null ? 1 : Mix(adapter.Identity.A ^ adapter.Identity.B);
+
+    private static ulong Next(ulong chain, int token) => Mix(chain ^ ((ulong)token * 0x9E3779B97F4A7C15));
+
+    /// <summary>Mostly the last token decides what comes next, at times all before it as well.</summary>
+    private static void Logits(ulong chain, int last, Span<float> logits)
+    {
+        var state = chain % 11 == 0 ? chain : (ulong)last + 1;
+        for (var i = 0; i < logits.Length; i++)
+        {
+            state = Mix(state + (ulong)i);
+            logits[i] = (state >> 40) * (12f / (1 << 24));
+        }
+    }
+
+    private static ulong Mix(ulong x)
+    {
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+        return x ^ (x >> 31);
+    }
+}
