@@ -103,11 +103,16 @@ internal sealed class BlockManager
         sequence.BlockTable.Clear();
     }
 
-    /// <summary>Throws if a block is lost, or held and free at once, or counted wrongly, given all sequences that hold blocks.</summary>
+    /// <summary>Throws if a block is lost, or held and free at once, or counted wrongly, or known for what it does not hold, given all sequences that hold blocks.</summary>
     internal void CheckInvariants(IEnumerable<Sequence> holders)
     {
         var references = new int[TotalBlocks];
-        foreach (var block in holders.SelectMany(s => s.BlockTable)) references[block]++;
+        foreach (var sequence in holders)
+        {
+            foreach (var block in sequence.BlockTable) references[block]++;
+            CheckHashes(sequence);
+        }
+
         var free = new bool[TotalBlocks];
         var count = 0;
         for (var i = _blocks[Head].Next; i != Head; i = _blocks[i].Next)
@@ -131,12 +136,26 @@ internal sealed class BlockManager
         }
     }
 
+    private void CheckHashes(Sequence sequence)
+    {
+        var hash = Root(sequence);
+        for (var i = 0; i < sequence.BlockTable.Count; i++)
+        {
+            var isFull = (i + 1) * BlockSize <= sequence.Length;
+            if (isFull) hash = BlockHash.Chain(hash, sequence.Tokens.Slice(i * BlockSize, BlockSize));
+            var block = sequence.BlockTable[i];
+            if (_blocks[block].Hash is { } known && (!isFull || known != hash)) throw new InvalidOperationException($"Block {block} is known for tokens that it does not hold.");
+        }
+    }
+
+    /// <summary>What an adapter computes of the same tokens is something else: its chains start elsewhere.</summary>
+    private static BlockHash Root(Sequence sequence) => sequence.Lora?.Identity ?? default;
+
     private BlockHash HashOf(Sequence sequence, int index)
     {
         for (var i = sequence.BlockHashes.Count; i <= index; i++)
         {
-            // What an adapter computes of the same tokens is something else: its chains start elsewhere.
-            var parent = i > 0 ? sequence.BlockHashes[i - 1] : sequence.Lora?.Identity ?? default;
+            var parent = i > 0 ? sequence.BlockHashes[i - 1] : Root(sequence);
             sequence.BlockHashes.Add(BlockHash.Chain(parent, sequence.Tokens.Slice(i * BlockSize, BlockSize)));
         }
 
