@@ -40,7 +40,7 @@ public enum SchedulingPolicy
     /// <summary>First come, first served.</summary>
     Fcfs,
 
-    /// <summary>The lowest priority value first, ties by arrival.</summary>
+    /// <summary>The lowest priority value first, ties by arrival. As long as lower values keep coming, higher ones wait: that is what it is for.</summary>
     Priority,
 }
 

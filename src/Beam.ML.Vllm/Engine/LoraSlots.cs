@@ -14,11 +14,16 @@ internal sealed class LoraSlots(int maxLoras)
     private readonly Dictionary<LoraAdapter, int> _running = [];
     private Sequence? _passedOver;
     private int _steps;
-    private bool _counted;
 
     public int Count => _running.Count;
 
-    public void BeginStep() => _counted = false;
+    /// <summary>Notes, once a step, who is passed over.</summary>
+    public void BeginStep(SortedSet<Sequence> waiting)
+    {
+        var first = waiting.Min is { } sequence && !HasRoom(sequence.Lora) ? sequence : null;
+        _steps = first == _passedOver ? _steps + 1 : 0;
+        _passedOver = first;
+    }
 
     public void Enter(LoraAdapter? adapter)
     {
@@ -38,7 +43,6 @@ internal sealed class LoraSlots(int maxLoras)
     {
         if (waiting.Min is not { } first) return null;
         if (HasRoom(first.Lora)) return first;
-        if (!_counted) CountWait(first);
         foreach (var sequence in waiting)
         {
             if (sequence.Lora is null || (_steps < Patience && HasRoom(sequence.Lora))) return sequence;
@@ -48,11 +52,4 @@ internal sealed class LoraSlots(int maxLoras)
     }
 
     private bool HasRoom(LoraAdapter? adapter) => adapter is null || _running.Count < maxLoras || _running.ContainsKey(adapter);
-
-    private void CountWait(Sequence first)
-    {
-        _counted = true;
-        _steps = first == _passedOver ? _steps + 1 : 0;
-        _passedOver = first;
-    }
 }

@@ -143,7 +143,7 @@ internal sealed class Scheduler
 
     private void ScheduleWaiting()
     {
-        _adapters.BeginStep();
+        _adapters.BeginStep(_waiting);
         while (_running.Count < _maxSequences && _output.TotalTokens < _maxTokens && _adapters.NextOf(_waiting) is { } sequence)
         {
             var cached = _blocks.AttachPrefix(sequence);

@@ -73,7 +73,10 @@ public sealed class BlockManagerTests
         Assert.That(() => blocks.Free(sequence), Throws.InvalidOperationException);
     }
 
-    /// <summary>Random sequences with common beginnings come, grow and go; after every operation each block is free or held, never lost.</summary>
+    /// <summary>
+    /// Random sequences with common beginnings come, grow (at times by tokens that turn out to be other ones), go and start over; after every
+    /// operation each block is free or held, never lost, and known only for what it holds.
+    /// </summary>
     [FsCheck.NUnit.Property(MaxTest = 200)]
     public Property No_block_is_ever_lost_or_freed_twice() => Prop.ForAll(
         ArbMap.Default.ArbFor<int>(),
@@ -96,6 +99,13 @@ public sealed class BlockManagerTests
                 {
                     var sequence = live[random.Next(live.Count)];
                     if (sequence.ComputedTokens == sequence.Length) sequence.Append(random.Next(3));
+                    if (choice == 7 && sequence.ComputedTokens == sequence.Length - 1)
+                    {
+                        Speculate(blocks, sequence, random);
+                        blocks.CheckInvariants(live);
+                        continue;
+                    }
+
                     Grow(blocks, live, sequence, random.Next(1, 40));
                 }
                 else
@@ -125,6 +135,20 @@ public sealed class BlockManagerTests
 
         blocks.Publish(sequence, sequence.ComputedTokens, to);
         sequence.ComputedTokens = to;
+    }
+
+    /// <summary>Drafts tokens, of which some come true and one comes instead of the others.</summary>
+    private static void Speculate(BlockManager blocks, Sequence sequence, Random random)
+    {
+        int[] draft = [.. Enumerable.Range(0, random.Next(1, 20)).Select(_ => random.Next(3))];
+        if (!blocks.TryGrow(sequence, sequence.Length + draft.Length)) return;
+        sequence.SetDraft(draft);
+        var known = sequence.Length;
+        blocks.Publish(sequence, sequence.ComputedTokens, known);
+        foreach (var token in draft.Take(random.Next(draft.Length + 1))) sequence.Append(token);
+        sequence.Append(random.Next(3));
+        sequence.ComputedTokens = sequence.Length - 1;
+        blocks.Publish(sequence, known, sequence.ComputedTokens);
     }
 
     private static Sequence Compute(BlockManager blocks, int[] tokens)

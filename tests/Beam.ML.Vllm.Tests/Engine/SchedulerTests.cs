@@ -1,5 +1,7 @@
 using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tests.Engine.Fakes;
 using FsCheck;
 using FsCheck.Fluent;
 using NUnit.Framework;
@@ -100,24 +102,117 @@ public sealed class SchedulerTests
         Assert.That((third.Status, blocks.PrefixQueries), Is.EqualTo((SequenceStatus.Running, 104)));
     }
 
-    /// <summary>Random requests, budgets, caches and aborts: limits hold in every step, and everyone comes to an end, the oldest never waiting for a younger one.</summary>
+    [Test]
+    public void A_draft_takes_of_the_budget_what_is_left_and_a_rejected_one_is_computed_again()
+    {
+        var blocks = new BlockManager(64, BlockSize, enablePrefixCaching: true);
+        var scheduler = new Scheduler(blocks, 8, 4, SchedulingPolicy.Fcfs, proposer: Proposer(6));
+        var sequence = NewSequence(12, 1, 100, 0);
+        scheduler.Add(sequence);
+        Take(scheduler);
+        Take(scheduler);
+        Assert.That(scheduler.Schedule().Scheduled, Is.EqualTo(new[] { new ScheduledTokens(sequence, 8, 4, true) }));
+        scheduler.Advance(new ScheduledTokens(sequence, 8, 4, true));
+        sequence.Append(1);
+        var step = scheduler.Schedule();
+        Assert.That(step.Scheduled, Is.EqualTo(new[] { new ScheduledTokens(sequence, 12, 4, true, Drafts: 3) }));
+        Assert.That(sequence.TokensAndDraft(12, 4).ToArray(), Is.EqualTo(new[] { 1, 1, 1, 1 }));
+
+        // One came true, then 2 came instead.
+        sequence.Append(1);
+        sequence.Append(2);
+        scheduler.Advance(step.Scheduled[0]);
+        Assert.That((sequence.ComputedTokens, sequence.Length, sequence.DraftLength), Is.EqualTo((14, 15, 0)));
+        Assert.That(scheduler.Schedule().Scheduled, Is.EqualTo(new[] { new ScheduledTokens(sequence, 14, 1, true) }));
+    }
+
+    [Test]
+    public void No_one_is_preempted_for_a_draft()
+    {
+        var blocks = new BlockManager(2, BlockSize, enablePrefixCaching: true);
+        var scheduler = new Scheduler(blocks, 8, 64, SchedulingPolicy.Fcfs, proposer: Proposer(6));
+        Sequence first = Add(scheduler, 14), second = Add(scheduler, 14, value: 2);
+        Take(scheduler);
+        first.Append(1);
+        second.Append(2);
+        Assert.That(scheduler.Schedule().Scheduled, Is.EqualTo(new[] { new ScheduledTokens(first, 14, 1, true), new ScheduledTokens(second, 14, 1, true) }));
+        Assert.That(scheduler.Preemptions, Is.Zero);
+    }
+
+    [Test]
+    public void A_prefix_that_was_drafted_is_found_once_it_has_come_true()
+    {
+        var blocks = new BlockManager(64, BlockSize, enablePrefixCaching: true);
+        var scheduler = new Scheduler(blocks, 8, 64, SchedulingPolicy.Fcfs, proposer: Proposer(6));
+        var sequence = Add(scheduler, 14);
+        Take(scheduler);
+        sequence.Append(1);
+        var step = scheduler.Schedule();
+        Assert.That(step.Scheduled[0].Drafts, Is.EqualTo(6));
+        Assert.That(blocks.AttachPrefix(NewSequence(20, 1, 1, 0)), Is.Zero);
+        for (var i = 0; i < 3; i++) sequence.Append(1);
+        scheduler.Advance(step.Scheduled[0]);
+        Assert.That(blocks.AttachPrefix(NewSequence(20, 1, 1, 0)), Is.EqualTo(16));
+    }
+
+    [Test]
+    public void An_adapter_that_finds_no_room_waits_while_others_pass_it_but_not_for_ever()
+    {
+        var blocks = new BlockManager(64, BlockSize, enablePrefixCaching: true);
+        var scheduler = new Scheduler(blocks, 4, 64, SchedulingPolicy.Fcfs, maxLoras: 1);
+        LoraAdapter one = PagedFakeRunner.Adapter("one"), other = PagedFakeRunner.Adapter("other");
+        AddWith(one);
+        Take(scheduler);
+        var passedOver = AddWith(other);
+        var (served, steps) = (0, 0);
+        for (; passedOver.Status == SequenceStatus.Waiting; steps++)
+        {
+            Assert.That(steps, Is.LessThan(LoraSlots.Patience + 20), "it waits for ever");
+            AddWith(steps % 2 == 0 ? one : null);
+            Take(scheduler);
+            foreach (var sequence in scheduler.Running.ToArray())
+            {
+                sequence.Append(1);
+                if (sequence.OutputLength < 8) continue;
+                scheduler.Remove(sequence);
+                served++;
+            }
+        }
+
+        Assert.That(served, Is.GreaterThan(40));
+        Assert.That(steps, Is.GreaterThan(LoraSlots.Patience));
+
+        Sequence AddWith(LoraAdapter? adapter)
+        {
+            var sequence = NewSequence(3, 1, 100, 0, adapter);
+            scheduler.Add(sequence);
+            return sequence;
+        }
+    }
+
+    /// <summary>
+    /// Random requests, budgets, caches, adapters, drafts and aborts: limits hold in every step, and everyone comes to an end; served in the
+    /// order of arrival, the oldest never waits for a younger one but for room for its adapter. (Under the priority policy those of high value
+    /// wait for as long as others come, which is its purpose: here the others end.)
+    /// </summary>
     [FsCheck.NUnit.Property(MaxTest = 100)]
     public Property Budgets_hold_and_no_one_starves() => Prop.ForAll(
         ArbMap.Default.ArbFor<int>(),
         seed =>
         {
             var random = new Random(seed);
-            int blockCount = random.Next(5, 30), maxTokens = random.Next(1, 60), maxSequences = random.Next(1, 8);
+            int blockCount = random.Next(5, 30), maxTokens = random.Next(1, 60), maxSequences = random.Next(1, 8), maxLoras = random.Next(1, 4);
             var policy = random.Next(3) == 0 ? SchedulingPolicy.Priority : SchedulingPolicy.Fcfs;
             var blocks = new BlockManager(blockCount, BlockSize, random.Next(3) > 0);
-            var scheduler = new Scheduler(blocks, maxSequences, maxTokens, policy);
+            var scheduler = new Scheduler(blocks, maxSequences, maxTokens, policy, maxLoras, random.Next(2) == 0 ? null : Proposer(random.Next(1, 8)));
+            LoraAdapter?[] adapters = random.Next(2) == 0 ? [null] : [null, .. Enumerable.Range(0, 4).Select(i => PagedFakeRunner.Adapter($"{i}"))];
             var live = new HashSet<Sequence>();
             var added = 0;
             for (var step = 0; step < 20_000 && (added < 40 || live.Count > 0); step++)
             {
                 if (added < 40 && random.Next(3) == 0)
                 {
-                    var sequence = NewSequence(random.Next(1, 40), random.Next(3), random.Next(1, 30), random.Next(3));
+                    var sequence = NewSequence(random.Next(1, 40), random.Next(3), random.Next(1, 30), random.Next(3), adapters[random.Next(adapters.Length)]);
                     scheduler.Add(sequence);
                     live.Add(sequence);
                     added++;
@@ -134,22 +229,37 @@ public sealed class SchedulerTests
                 blocks.CheckInvariants(scheduler.Running);
                 if (output.TotalTokens > maxTokens || output.TotalTokens != output.Scheduled.Sum(s => s.Tokens)) return false;
                 if (scheduler.Running.Count > maxSequences || (live.Count > 0 && output.Scheduled.Count == 0)) return false;
-                if (policy == SchedulingPolicy.Fcfs && live.Count > 0 && !output.Scheduled.Any(s => s.Sequence == live.MinBy(l => l.Arrival))) return false;
+                if (scheduler.Running.Where(s => s.Lora is not null).Select(s => s.Lora).Distinct().Count() > maxLoras) return false;
+                if (policy == SchedulingPolicy.Fcfs && live.MinBy(l => l.Arrival) is { Lora: null } oldest && !output.Scheduled.Any(s => s.Sequence == oldest)) return false;
                 foreach (var scheduled in output.Scheduled)
                 {
-                    if (scheduled.Tokens < 1 || scheduled.FirstToken != scheduled.Sequence.ComputedTokens) return false;
-                    if (scheduled.Sequence.BlockTable.Count * BlockSize < scheduled.FirstToken + scheduled.Tokens) return false;
+                    var sequence = scheduled.Sequence;
+                    if (scheduled.Tokens < 1 || scheduled.FirstToken != sequence.ComputedTokens) return false;
+                    if (sequence.BlockTable.Count * BlockSize < scheduled.FirstToken + scheduled.Tokens) return false;
+                    if (scheduled.Drafts > 0 && (!scheduled.Samples || scheduled.KnownEnd != sequence.Length || scheduled.Drafts != sequence.DraftLength)) return false;
+                    if (scheduled.Drafts >= sequence.Parameters.MaxTokens - sequence.OutputLength) return false;
+                    int[] draft = [.. sequence.Draft];
+                    if (scheduled.Samples)
+                    {
+                        foreach (var token in draft.Take(random.Next(scheduled.Drafts + 1))) sequence.Append(token);
+                        sequence.Append(random.Next(3));
+                    }
+
                     scheduler.Advance(scheduled);
-                    if (!scheduled.Samples) continue;
-                    scheduled.Sequence.Append(random.Next(3));
-                    if (scheduled.Sequence.OutputLength < scheduled.Sequence.Parameters.MaxTokens) continue;
-                    scheduler.Remove(scheduled.Sequence);
-                    live.Remove(scheduled.Sequence);
+                    if (scheduled.Samples && sequence.ComputedTokens != sequence.Length - 1) return false;
+                    if (sequence.OutputLength < sequence.Parameters.MaxTokens) continue;
+                    scheduler.Remove(sequence);
+                    live.Remove(sequence);
                 }
+
+                blocks.CheckInvariants(scheduler.Running);
             }
 
             return live.Count == 0 && blocks.FreeBlocks == blocks.TotalBlocks;
         });
+
+    private static NgramProposer Proposer(int tokens) =>
+        new(new SpeculativeConfig { NumSpeculativeTokens = tokens, PromptLookupMin = 1, PromptLookupMax = 3 }, maxModelLength: 1000);
 
     private static (Scheduler Scheduler, BlockManager Blocks) Make(int blocks, int maxTokens, SchedulingPolicy policy = SchedulingPolicy.Fcfs)
     {
@@ -169,10 +279,10 @@ public sealed class SchedulerTests
         foreach (var scheduled in scheduler.Schedule().Scheduled) scheduler.Advance(scheduled);
     }
 
-    private static Sequence NewSequence(int tokens, int value, int maxTokens, int priority)
+    private static Sequence NewSequence(int tokens, int value, int maxTokens, int priority, LoraAdapter? adapter = null)
     {
         var parameters = new SamplingParams { MaxTokens = maxTokens };
         int[] prompt = [.. Enumerable.Repeat(value, tokens)];
-        return new Sequence("s", prompt, parameters, new SamplerState(parameters, prompt), priority);
+        return new Sequence("s", prompt, parameters, new SamplerState(parameters, prompt), priority) { Lora = adapter };
     }
 }
