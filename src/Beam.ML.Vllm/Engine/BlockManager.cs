@@ -42,7 +42,7 @@ internal sealed class BlockManager
     public int AttachPrefix(Sequence sequence)
     {
         if (sequence.BlockTable.Count != 0) throw new InvalidOperationException($"Request {sequence.RequestId} holds blocks already.");
-        if (!_enablePrefixCaching) return 0;
+        if (!_enablePrefixCaching || !sequence.ReadsPrefixCache) return 0;
         var blocks = (sequence.Length - 1) / BlockSize;
         for (var i = 0; i < blocks && _cached.TryGetValue(HashOf(sequence, i), out var block); i++)
         {
@@ -56,7 +56,7 @@ internal sealed class BlockManager
     /// <summary>Counts what the prefix cache was to a sequence that has been admitted; one that waits is looked up again and again.</summary>
     public void CountPrefix(Sequence sequence, int found)
     {
-        if (!_enablePrefixCaching) return;
+        if (!_enablePrefixCaching || !sequence.ReadsPrefixCache) return;
         PrefixQueries += sequence.Length;
         PrefixHits += found;
     }

@@ -8,7 +8,7 @@ using Beam.ML.Vllm.Weights;
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>Runs a model on this machine's processors.</summary>
-internal sealed class CpuModelRunner : IModelRunner
+internal sealed partial class CpuModelRunner : IModelRunner
 {
     private readonly WorkerPool _pool;
     private readonly CpuKernels _kernels;
@@ -22,6 +22,8 @@ internal sealed class CpuModelRunner : IModelRunner
     private readonly ModelRunnerOutput _output = new();
     private readonly List<int> _logitRows = [];
     private readonly List<(int Entry, int Row)> _sampling = [];
+    private readonly List<PromptRow> _promptRows = [];
+    private readonly List<(int Entry, int Row)> _pooling = [];
 
     public CpuModelRunner(EngineOptions options, ModelConfig config, string folder, InstructionSet? instructionSet = null)
     {
@@ -68,6 +70,8 @@ internal sealed class CpuModelRunner : IModelRunner
         _output.Begin(step);
         var sample = new SampleWork { Runner = this, Step = step, Logits = logits };
         _pool.Run(ref sample, _sampling.Count > 1 && (long)_sampling.Count * VocabularySize > 1 << 14);
+        if (_promptRows.Count > 0) ScorePrompts();
+        if (_pooling.Count > 0) Pool();
         return _output;
     }
 
@@ -89,6 +93,8 @@ internal sealed class CpuModelRunner : IModelRunner
         _context.Lora.Clear();
         _logitRows.Clear();
         _sampling.Clear();
+        _promptRows.Clear();
+        _pooling.Clear();
         var scheduled = CollectionsMarshal.AsSpan(step.Scheduled);
         for (var i = 0; i < scheduled.Length; i++)
         {
@@ -98,17 +104,23 @@ internal sealed class CpuModelRunner : IModelRunner
             {
                 for (var row = 0; row < entry.Tokens; row++) _logitRows.Add(_batch.Rows + row);
             }
+            else if (entry.Samples && sequence.Pools)
+            {
+                _pooling.Add((i, _batch.Rows + entry.Tokens - 1));
+            }
             else if (entry.Samples)
             {
                 _sampling.Add((i, _logitRows.Count));
                 for (var row = entry.Tokens - entry.Drafts - 1; row < entry.Tokens; row++) _logitRows.Add(_batch.Rows + row);
             }
 
+            if (sequence.WantsPromptLogprobs) AddPromptRows(i, entry, _batch.Rows);
             if (sequence.Lora is { } adapter) _context.Lora.Add(adapter, _batch.Rows, entry.Tokens);
             _batch.Add(sequence.TokensAndDraft(entry.FirstToken, entry.Tokens), entry.FirstToken, CollectionsMarshal.AsSpan(sequence.BlockTable));
         }
 
-        return _model.Forward(_context, CollectionsMarshal.AsSpan(_logitRows));
+        _model.Forward(_context);
+        return _model.Logits(_context, CollectionsMarshal.AsSpan(_logitRows));
     }
 
     private static KvCacheFormat CacheFormat(ModelDtype dtype, TensorType? stored) => dtype switch
@@ -117,44 +129,4 @@ internal sealed class CpuModelRunner : IModelRunner
         ModelDtype.Float32 => KvCacheFormat.Float32,
         _ => stored == TensorType.BFloat16 ? KvCacheFormat.BFloat16 : KvCacheFormat.Float32,
     };
-
-    /// <summary>Each request samples from its own logits with its own state: the threads share nothing.</summary>
-    private struct SampleWork : IParallelWork
-    {
-        public CpuModelRunner Runner;
-        public SchedulerOutput Step;
-        public Matrix Logits;
-
-        public readonly void Run(int part, int parts)
-        {
-            for (var i = part; i < Runner._sampling.Count; i += parts)
-            {
-                var (entry, row) = Runner._sampling[i];
-                var sequence = Step.Scheduled[entry].Sequence;
-                var sampled = 0;
-                try
-                {
-                    // As without a draft, token by token; a token that comes out as drafted is why the next row is of use.
-                    for (int token, drafts = Step.Scheduled[entry].Drafts; sampled <= drafts;)
-                    {
-                        token = Runner._sampler.Sample(Logits.RowSpan(row + sampled), sequence.Parameters, sequence.SamplerState);
-                        Runner._output.Add(entry, token);
-                        if (sampled++ == drafts || token != sequence.Draft[sampled - 1]) break;
-                    }
-                }
-                catch (Exception) when (sampled > 0)
-                {
-                    // The tokens before stand, and may end the request; if not, the next step comes to the same point.
-                }
-                catch (ArgumentException e)
-                {
-                    sequence.Finish(FinishReason.Error, failure: new InvalidRequestException($"Request {sequence.RequestId}: {e.Message}", e));
-                }
-                catch (Exception e)
-                {
-                    sequence.Finish(FinishReason.Error, failure: new RequestFailedException($"Request {sequence.RequestId} failed while its next token was chosen: {e.Message}", e));
-                }
-            }
-        }
-    }
 }

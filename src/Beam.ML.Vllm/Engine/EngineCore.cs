@@ -87,6 +87,7 @@ internal sealed class EngineCore : IDisposable
         for (var i = 0; i < step.Scheduled.Count; i++)
         {
             var scheduled = step.Scheduled[i];
+            if (output.PromptLogprobs(i) is { } prompt) _outputs.ProcessPrompt(scheduled.Sequence, prompt);
             if (!scheduled.Samples)
             {
                 _scheduler.Advance(scheduled);
@@ -94,7 +95,8 @@ internal sealed class EngineCore : IDisposable
             }
 
             // A request may end in the midst of its tokens; the rest is dropped. Whoever sees its last output finds its blocks free.
-            _outputs.Process(scheduled.Sequence, output.Tokens(i), output.Logprobs(i));
+            if (output.Pooled(i) is { } pooled) _outputs.ProcessPooled(scheduled.Sequence, pooled);
+            else _outputs.Process(scheduled.Sequence, output.Tokens(i), output.Logprobs(i));
             _drafts.Count(scheduled.Drafts, output.Tokens(i).Length);
             _scheduler.Advance(scheduled);
             if (scheduled.Sequence.FinishReason is not null) _scheduler.Remove(scheduled.Sequence);

@@ -113,6 +113,9 @@ public sealed record EngineOptions
     /// <summary><c>lora_modules</c>: adapters that are loaded when the engine starts, and known by name from then on.</summary>
     public IReadOnlyList<LoraRequest> LoraModules { get; init; } = [];
 
+    /// <summary><c>max_logprobs</c>: the most log probabilities a position that a request may ask for; -1 for the whole vocabulary.</summary>
+    public int MaxLogprobs { get; init; } = 20;
+
     /// <summary>Requests that may wait inside the engine; callers of more wait before they are let in.</summary>
     public int MaxWaitingRequests { get; init; } = 4096;
 
@@ -134,6 +137,7 @@ public sealed record EngineOptions
         Require(LoraModules.Count == 0 || EnableLora, "lora_modules needs enable_lora.");
         Require(LoraModules.All(m => m.Name.Length > 0) && LoraModules.DistinctBy(m => m.Name).Count() == LoraModules.Count, "lora_modules must have names that differ and are not empty.");
         Require(MatrixKernels != MatrixKernels.BFloat16Dot || Dtype != ModelDtype.Float32, "dtype float32 computes with activations as they are; MatrixKernels.BFloat16Dot rounds them.");
+        Require(MaxLogprobs >= -1, $"max_logprobs must be non-negative or -1, got {MaxLogprobs}.");
         Require(MaxWaitingRequests >= 1, $"The number of waiting requests must be at least 1, got {MaxWaitingRequests}.");
 
         static void Require(bool holds, string message)

@@ -21,10 +21,10 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
     private readonly Thread _loop;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ConcurrentDictionary<string, Sequence> _live = new(StringComparer.Ordinal);
-    private readonly ConcurrentQueue<Sequence> _aborts = new();
-    private readonly Channel<Request> _requests =
-        Channel.CreateBounded<Request>(new BoundedChannelOptions(RequestChannelCapacity) { SingleReader = true });
+    private readonly ConcurrentDictionary<string, RequestGroup> _live = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<RequestGroup> _aborts = new();
+    private readonly Channel<RequestGroup> _requests =
+        Channel.CreateBounded<RequestGroup>(new BoundedChannelOptions(RequestChannelCapacity) { SingleReader = true });
 
     private long _requestCount;
     private volatile bool _stopping;
@@ -138,7 +138,7 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
     /// <summary>Ends a request with what it has; its last output has the finish reason <c>abort</c>. An unknown id is ignored.</summary>
     public void Abort(string requestId)
     {
-        if (_live.TryGetValue(requestId, out var sequence)) Abort(sequence);
+        if (_live.TryGetValue(requestId, out var request)) Abort(request);
     }
 
     /// <summary>Stops the engine after the step under way and frees its memory; live requests end with <see cref="EngineDeadException"/>.</summary>
@@ -157,45 +157,90 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         await _ended.Task;
     }
 
-    private async IAsyncEnumerable<RequestOutput> RunAsync(
-        ReadOnlyMemory<int> promptIds,
-        string? prompt,
-        SamplingParams parameters,
-        string? requestId,
-        int priority,
-        [EnumeratorCancellation] CancellationToken cancellationToken)
+    private IAsyncEnumerable<RequestOutput> RunAsync(
+        ReadOnlyMemory<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, CancellationToken cancellationToken) =>
+        StreamAsync(() => NewRequest(promptIds, prompt, parameters, requestId, priority), cancellationToken);
+
+    /// <summary>Serves one request from its making to its last output.</summary>
+    private async IAsyncEnumerable<RequestOutput> StreamAsync(Func<RequestGroup> make, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var number = Interlocked.Increment(ref _requestCount);
-        var id = requestId ?? $"req-{number}";
-        RequestCheck.Check(promptIds.Span, parameters, this);
-        var sequence = NewSequence(id, promptIds.Span, parameters, priority, number);
-        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters.OutputKind);
-        if (!_live.TryAdd(id, sequence)) throw new InvalidRequestException($"Request id {id} is in use by a request that has not ended.");
+        var request = make();
+        if (!_live.TryAdd(request.RequestId, request))
+            throw new InvalidRequestException($"Request id {request.RequestId} is in use by a request that has not ended.");
         var finished = false;
         try
         {
-            await SubmitAsync(new Request(sequence, new OutputState(sequence, Tokenizer, collector)), cancellationToken);
+            await SubmitAsync(request, cancellationToken);
             while (!finished)
             {
-                var output = await collector.TakeAsync(cancellationToken);
+                var output = await request.Output.TakeAsync(cancellationToken);
                 finished = output.Finished;
                 yield return output;
             }
         }
         finally
         {
-            _live.TryRemove(id, out _);
-            if (!finished) Abort(sequence);
+            _live.TryRemove(request.RequestId, out _);
+            if (!finished) Abort(request);
         }
     }
 
-    private Sequence NewSequence(string id, ReadOnlySpan<int> prompt, SamplingParams parameters, int priority, long number)
+    /// <summary>Checks a request and makes its sequences.</summary>
+    private RequestGroup NewRequest(ReadOnlyMemory<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority)
     {
-        var seeded = parameters.Seed is null && _options.Seed is { } seed ? parameters with { Seed = seed + number } : parameters;
-        return new Sequence(id, prompt, parameters, new SamplerState(seeded, prompt, _eos.ToArray()), priority);
+        RequestCheck.Check(promptIds.Span, parameters, this);
+        var ids = RequestCheck.Truncate(promptIds.Span, parameters, MaxModelLength);
+        return NewRequest(ids, prompt, WithBadWords(parameters), requestId, priority);
     }
 
-    private async ValueTask SubmitAsync(Request request, CancellationToken cancellationToken)
+    private RequestGroup NewRequest(ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority)
+    {
+        var count = parameters.Sequences;
+        var number = Interlocked.Add(ref _requestCount, count) - count + 1;
+        var id = requestId ?? $"req-{number}";
+        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters);
+        var sequences = new (Sequence, OutputState)[count];
+        for (var i = 0; i < count; i++)
+        {
+            var own = ParametersOf(parameters, i, number);
+            var sequence = new Sequence(id, promptIds, own, new SamplerState(own, promptIds, _eos.ToArray()), priority);
+            sequences[i] = (sequence, new OutputState(sequence, Tokenizer, collector, i));
+        }
+
+        return new RequestGroup(id, collector, sequences);
+    }
+
+    /// <summary>The parameters of one of a request's completions.</summary>
+    private SamplingParams ParametersOf(SamplingParams request, int index, long number)
+    {
+        var seed = request.Seed ?? (_options.Seed is { } start ? start + number : null);
+        if (request.Sequences == 1) return seed == request.Seed ? request : request with { Seed = seed };
+        return request with
+        {
+            N = 1,
+            BestOf = null,
+            Seed = seed + index,
+            PromptLogprobs = index == 0 ? request.PromptLogprobs : null,
+
+            // The best are told by the log probabilities of their tokens.
+            Logprobs = request.Sequences > request.N && request.NumLogprobs is null ? 0 : request.Logprobs,
+        };
+    }
+
+    private SamplingParams WithBadWords(SamplingParams parameters)
+    {
+        if (parameters.BadWords.Count == 0) return parameters;
+        try
+        {
+            return parameters with { BadWordsTokenIds = [.. parameters.BadWordsTokenIds, .. BadWords.Tokenize(parameters.BadWords, Tokenizer!, VocabularySize)] };
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidRequestException(e.Message, e);
+        }
+    }
+
+    private async ValueTask SubmitAsync(RequestGroup request, CancellationToken cancellationToken)
     {
         try
         {
@@ -208,10 +253,10 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         }
     }
 
-    private void Abort(Sequence sequence)
+    private void Abort(RequestGroup request)
     {
         if (!IsAlive) return;
-        _aborts.Enqueue(sequence);
+        _aborts.Enqueue(request);
         Wake();
     }
 
@@ -247,19 +292,25 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
 
     private void TakeRequests()
     {
-        while (_aborts.TryDequeue(out var sequence)) AbortNow(sequence);
+        while (_aborts.TryDequeue(out var request)) AbortNow(request);
         while (_core.WaitingRequests < _options.MaxWaitingRequests && _requests.Reader.TryRead(out var request))
         {
-            _core.Add(request.Sequence, request.Output);
-            if (request.Sequence.FinishReason == FinishReason.Abort) _core.Abort(request.Sequence);
+            foreach (var (sequence, output) in request.Sequences)
+            {
+                _core.Add(sequence, output);
+                if (sequence.FinishReason == FinishReason.Abort) _core.Abort(sequence);
+            }
         }
     }
 
-    private void AbortNow(Sequence sequence)
+    private void AbortNow(RequestGroup request)
     {
-        // It may still be on its way here: the mark ends it on arrival.
-        sequence.Finish(FinishReason.Abort);
-        _core.Abort(sequence);
+        foreach (var (sequence, _) in request.Sequences)
+        {
+            // It may still be on its way here: the mark ends it on arrival.
+            sequence.Finish(FinishReason.Abort);
+            _core.Abort(sequence);
+        }
     }
 
     private EngineDeadException DeadEngine() => _death is { } cause
@@ -274,6 +325,4 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         await foreach (var output in outputs) last = output;
         return last ?? throw new InvalidOperationException("The request ended without an output.");
     }
-
-    private sealed record Request(Sequence Sequence, OutputState Output);
 }

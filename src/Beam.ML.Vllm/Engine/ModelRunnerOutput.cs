@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.Sampling;
+
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>
@@ -9,7 +11,7 @@ internal sealed class ModelRunnerOutput
 {
     // An entry of t tokens samples at most t: its tokens start where its rows do.
     private int[] _tokens = new int[64];
-    private Logprobs?[] _logprobs = new Logprobs?[64];
+    private LogprobsRow?[] _logprobs = new LogprobsRow?[64];
     private Entry[] _entries = new Entry[64];
     private int _count;
 
@@ -23,7 +25,7 @@ internal sealed class ModelRunnerOutput
         if (_tokens.Length < step.TotalTokens)
         {
             var length = Math.Max(step.TotalTokens, 2 * _tokens.Length);
-            (_tokens, _logprobs) = (new int[length], new Logprobs?[length]);
+            (_tokens, _logprobs) = (new int[length], new LogprobsRow?[length]);
         }
 
         var start = 0;
@@ -35,7 +37,7 @@ internal sealed class ModelRunnerOutput
     }
 
     /// <summary>Adds the next token of an entry.</summary>
-    public void Add(int entry, int token, Logprobs? logprobs = null)
+    public void Add(int entry, int token, LogprobsRow? logprobs = null)
     {
         ref var place = ref _entries[entry];
         _tokens[place.Start + place.Tokens] = token;
@@ -47,10 +49,24 @@ internal sealed class ModelRunnerOutput
     public ReadOnlySpan<int> Tokens(int entry) => _tokens.AsSpan(_entries[entry].Start, _entries[entry].Tokens);
 
     /// <summary>Log probabilities of an entry's tokens, each null where its request does not ask for them.</summary>
-    public ReadOnlySpan<Logprobs?> Logprobs(int entry) => _logprobs.AsSpan(_entries[entry].Start, _entries[entry].Tokens);
+    public ReadOnlySpan<LogprobsRow?> Logprobs(int entry) => _logprobs.AsSpan(_entries[entry].Start, _entries[entry].Tokens);
+
+    /// <summary>Adds the log probabilities of an entry's next position of the prompt.</summary>
+    public void AddPrompt(int entry, LogprobsRow logprobs) => (_entries[entry].Prompt ??= []).Add(logprobs);
+
+    /// <summary>Log probabilities of the prompt that an entry came to, from the first position that was wanted; null for none.</summary>
+    public List<LogprobsRow>? PromptLogprobs(int entry) => _entries[entry].Prompt;
+
+    /// <summary>Sets the last hidden state of an entry that pools.</summary>
+    public void SetPooled(int entry, float[] hidden) => _entries[entry].Pooled = hidden;
+
+    /// <summary>The last hidden state of an entry that pools, once it is there.</summary>
+    public float[]? Pooled(int entry) => _entries[entry].Pooled;
 
     private struct Entry
     {
+        public List<LogprobsRow>? Prompt;
+        public float[]? Pooled;
         public int Start;
         public int Tokens;
     }

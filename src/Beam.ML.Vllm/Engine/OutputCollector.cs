@@ -5,38 +5,54 @@ using Beam.ML.Vllm.Sampling;
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>
-/// Hands one request's text and tokens from the step loop to its reader. The loop only ever adds what is new, whatever the output kind;
-/// outputs are made from it on the reader's thread. A reader that is slower than the engine finds what it missed in one output, so the
-/// loop never waits.
+/// Hands one request's text and tokens, of all its completions, from the step loop to its reader. The loop only ever adds what is new,
+/// whatever the output kind; outputs are made from it on the reader's thread. A reader that is slower than the engine finds what it
+/// missed in one output, so the loop never waits.
 /// </summary>
-internal sealed class OutputCollector(string requestId, string? prompt, int[] promptIds, OutputKind kind)
+internal sealed class OutputCollector
 {
     private readonly Lock _lock = new();
     private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-
-    // What is new since the last output.
-    private readonly StringBuilder _newText = new();
-    private readonly List<int> _newTokens = [];
-    private OutputProgress? _progress;
+    private readonly string _requestId;
+    private readonly string? _prompt;
+    private readonly int[] _promptIds;
+    private readonly SamplingParams _parameters;
+    private readonly CompletionBuffer[] _completions;
+    private IReadOnlyList<PositionLogprobs?>? _promptLogprobs;
     private Exception? _failure;
+    private bool _delivered;
 
-    // All so far. Only the reader has these; outputs share the tokens, which are only ever appended to.
-    private readonly StringBuilder _text = new();
-    private int[] _tokens = [];
-    private int _tokenCount;
-
-    /// <summary>Adds a piece of the text and tokens.</summary>
-    public void Publish(StringBuilder text, Range piece, ReadOnlySpan<int> tokens, OutputProgress progress)
+    /// <param name="requestId">The request's id.</param>
+    /// <param name="prompt">The prompt as text, where it was given as text.</param>
+    /// <param name="promptIds">The prompt's tokens.</param>
+    /// <param name="parameters">The request's own parameters: how many completions there are, and what outputs show of them.</param>
+    public OutputCollector(string requestId, string? prompt, int[] promptIds, SamplingParams parameters)
     {
-        var (start, length) = piece.GetOffsetAndLength(text.Length);
-        lock (_lock)
-        {
-            _newText.Append(text, start, length);
-            _newTokens.AddRange(tokens);
-            _progress = progress;
-        }
+        (_requestId, _prompt, _promptIds, _parameters) = (requestId, prompt, promptIds, parameters);
+        _completions = new CompletionBuffer[parameters.Sequences];
+        for (var i = 0; i < _completions.Length; i++) _completions[i] = new CompletionBuffer(parameters.OutputKind == OutputKind.Cumulative);
+    }
 
+    /// <summary>What a pooling request came to.</summary>
+    public float[]? Pooled { get; private set; }
+
+    /// <summary>Adds a piece of the text and tokens of one completion.</summary>
+    public void Publish(int index, StringBuilder text, Range piece, ReadOnlySpan<int> tokens, List<PositionLogprobs>? logprobs, in RequestProgress progress)
+    {
+        lock (_lock) _completions[index].Add(text, piece, tokens, logprobs, progress);
         _signal.Writer.TryWrite(true);
+    }
+
+    /// <summary>Adds the prompt's log probabilities, all at once. They come out with the first tokens.</summary>
+    public void PublishPrompt(IReadOnlyList<PositionLogprobs?> logprobs)
+    {
+        lock (_lock) _promptLogprobs = logprobs;
+    }
+
+    /// <summary>Adds what a pooling request came to; its last output follows.</summary>
+    public void PublishPooled(float[] pooled)
+    {
+        lock (_lock) Pooled = pooled;
     }
 
     /// <summary>Ends the stream with an error, after what was published.</summary>
@@ -58,41 +74,111 @@ internal sealed class OutputCollector(string requestId, string? prompt, int[] pr
 
     private RequestOutput? TryTake()
     {
-        OutputProgress progress;
-        string text;
-        int[] tokens;
         lock (_lock)
         {
-            if (_progress is not { } next) return _failure is { } failure ? throw failure : null;
-            (progress, text, tokens) = (next, _newText.ToString(), [.. _newTokens]);
-            _newText.Clear();
-            _newTokens.Clear();
-            _progress = null;
+            var ready = _parameters.OutputKind == OutputKind.FinalOnly
+                ? Array.TrueForAll(_completions, c => c.HasEnded)
+                : Array.Exists(_completions, c => c.HasNews);
+            if (!ready) return _failure is { } failure ? throw failure : null;
+            foreach (var completion in _completions) completion.Swap();
         }
 
-        var completion = new CompletionOutput(Index: 0, TextOf(text), TokensOf(tokens), progress.FinishReason?.ToString().ToLowerInvariant(), progress.StopReason);
+        var shown = _parameters.OutputKind == OutputKind.Delta ? Array.FindAll(_completions, c => c.TookNews) : _completions;
+        var outputs = Array.ConvertAll(shown, c => c.ToOutput(Array.IndexOf(_completions, c), _parameters.NumLogprobs is not null));
+        if (outputs.Length > _parameters.N) outputs = Best(outputs);
+        var promptLogprobs = _parameters.OutputKind == OutputKind.Delta && _delivered ? null : _promptLogprobs;
+        _delivered = true;
         return new RequestOutput
         {
-            RequestId = requestId,
-            Prompt = prompt,
-            PromptTokenIds = promptIds,
-            Outputs = [completion],
-            Finished = progress.FinishReason is not null,
-            Metrics = progress.Metrics,
+            RequestId = _requestId,
+            Prompt = _prompt,
+            PromptTokenIds = _promptIds,
+            PromptLogprobs = promptLogprobs,
+            Outputs = outputs,
+            Finished = Array.TrueForAll(_completions, c => c.Taken.FinishReason is not null),
+            Metrics = RequestProgress.Metrics(Array.ConvertAll(_completions, c => c.Taken)),
         };
     }
 
-    private string TextOf(string added) => kind == OutputKind.Cumulative ? _text.Append(added).ToString() : added;
+    /// <summary>The likeliest completions, numbered by their place.</summary>
+    private CompletionOutput[] Best(CompletionOutput[] outputs) =>
+        [.. outputs.OrderByDescending(o => _completions[o.Index].Taken.CumulativeLogprob).Take(_parameters.N).Select((o, i) => o with { Index = i })];
 
-    private IReadOnlyList<int> TokensOf(int[] added)
+    /// <summary>One completion on its way: what is new, which the loop adds to, and what the reader has taken.</summary>
+    private sealed class CompletionBuffer(bool cumulative)
     {
-        if (kind != OutputKind.Cumulative) return added;
-        if (_tokens.Length - _tokenCount < added.Length) Array.Resize(ref _tokens, Math.Max(_tokenCount + added.Length, 2 * _tokens.Length));
-        added.CopyTo(_tokens, _tokenCount);
-        _tokenCount += added.Length;
-        return new ArraySegment<int>(_tokens, 0, _tokenCount);
+        // What is new since the last output.
+        private StringBuilder _newText = new();
+        private List<int> _newTokens = [];
+        private List<PositionLogprobs> _newLogprobs = [];
+        private RequestProgress _progress;
+
+        // What the reader took last; it goes back empty at the next exchange.
+        private StringBuilder _takenText = new();
+        private List<int> _takenTokens = [];
+        private List<PositionLogprobs> _takenLogprobs = [];
+
+        // All so far. Only the reader has these; outputs share the lists, which are only ever appended to.
+        private readonly StringBuilder _text = new();
+        private readonly GrowingList<int> _tokens = new();
+        private readonly GrowingList<PositionLogprobs> _logprobs = new();
+
+        public bool HasNews { get; private set; }
+
+        public bool HasEnded => _progress.FinishReason is not null;
+
+        public bool TookNews { get; private set; }
+
+        /// <summary>Where the completion stood when it was taken.</summary>
+        public RequestProgress Taken { get; private set; }
+
+        public void Add(StringBuilder text, Range piece, ReadOnlySpan<int> tokens, List<PositionLogprobs>? logprobs, in RequestProgress progress)
+        {
+            var (start, length) = piece.GetOffsetAndLength(text.Length);
+            _newText.Append(text, start, length);
+            _newTokens.AddRange(tokens);
+            if (logprobs is not null) _newLogprobs.AddRange(logprobs);
+            _progress = progress;
+            HasNews = true;
+        }
+
+        /// <summary>Takes what is new. Under the lock, so that nothing is copied here.</summary>
+        public void Swap()
+        {
+            (_newText, _takenText) = (_takenText, _newText);
+            (_newTokens, _takenTokens) = (_takenTokens, _newTokens);
+            (_newLogprobs, _takenLogprobs) = (_takenLogprobs, _newLogprobs);
+            (Taken, TookNews, HasNews) = (_progress, HasNews, false);
+        }
+
+        public CompletionOutput ToOutput(int index, bool showLogprobs)
+        {
+            var text = cumulative ? _text.Append(_takenText).ToString() : _takenText.ToString();
+            IReadOnlyList<int> tokens = cumulative ? _tokens.Append(_takenTokens) : [.. _takenTokens];
+            IReadOnlyList<PositionLogprobs>? logprobs = !showLogprobs ? null : cumulative ? _logprobs.Append(_takenLogprobs) : [.. _takenLogprobs];
+            _takenText.Clear();
+            _takenTokens.Clear();
+            _takenLogprobs.Clear();
+            return new CompletionOutput(index, text, tokens, Taken.FinishReason?.ToString().ToLowerInvariant(), Taken.StopReason)
+            {
+                Logprobs = logprobs,
+                CumulativeLogprob = showLogprobs ? Taken.CumulativeLogprob : null,
+            };
+        }
+    }
+
+    /// <summary>A list that is only appended to: what it returned before stays as it was, without a copy.</summary>
+    private sealed class GrowingList<T>
+    {
+        private T[] _items = [];
+        private int _count;
+
+        public ArraySegment<T> Append(List<T> added)
+        {
+            if (_items.Length - _count < added.Count) Array.Resize(ref _items, Math.Max(_count + added.Count, 2 * _items.Length));
+            added.CopyTo(_items, _count);
+            _count += added.Count;
+            return new ArraySegment<T>(_items, 0, _count);
+        }
     }
 }
-
-/// <summary>Where a request stands at an output.</summary>
-internal sealed record OutputProgress(FinishReason? FinishReason, object? StopReason, RequestMetrics Metrics);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Beam.ML.Vllm.Sampling;
 
 namespace Beam.ML.Vllm.Engine;
 
@@ -19,18 +20,29 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
     public void Add(Sequence sequence, OutputState state) => _states.Add(sequence, state);
 
     /// <summary>Takes a request's next tokens, one by one until it ends.</summary>
-    public void Process(Sequence sequence, ReadOnlySpan<int> tokens, ReadOnlySpan<Logprobs?> logprobs)
+    public void Process(Sequence sequence, ReadOnlySpan<int> tokens, ReadOnlySpan<LogprobsRow?> logprobs)
     {
         try
         {
             var state = _states[sequence];
-            for (var i = 0; i < tokens.Length && sequence.FinishReason is null; i++) Append(sequence, state, tokens[i]);
+            for (var i = 0; i < tokens.Length && sequence.FinishReason is null; i++) Append(sequence, state, tokens[i], logprobs[i]);
         }
         catch (Exception e)
         {
             // Whatever a text runs into is the end of its own request, not of all the others'.
             sequence.Finish(FinishReason.Error, failure: Failed(sequence, e));
         }
+    }
+
+    /// <summary>Takes log probabilities of a request's prompt.</summary>
+    public void ProcessPrompt(Sequence sequence, List<LogprobsRow> logprobs) => _states[sequence].AppendPrompt(logprobs);
+
+    /// <summary>Takes what a pooling request came to, with which it ends.</summary>
+    public void ProcessPooled(Sequence sequence, float[] hidden)
+    {
+        PromptTokens += sequence.PromptLength;
+        _states[sequence].Collector.PublishPooled(hidden);
+        sequence.Finish(FinishReason.Stop);
     }
 
     /// <summary>Hands out what a request has come to; returns whether it has ended. After the last output the request is forgotten.</summary>
@@ -68,7 +80,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
         _states.Clear();
     }
 
-    private void Append(Sequence sequence, OutputState state, int token)
+    private void Append(Sequence sequence, OutputState state, int token, LogprobsRow? logprobs)
     {
         sequence.Append(token);
         GenerationTokens++;
@@ -80,7 +92,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
 
         var end = StopCheck.Check(sequence, eos, maxModelLength);
         var hide = end?.Reason == FinishReason.Stop && !sequence.Parameters.IncludeStopStringInOutput;
-        if (state.Append(hide, ends: end is not null) is { } stop) end = (FinishReason.Stop, stop);
+        if (state.Append(hide, ends: end is not null, logprobs) is { } stop) end = (FinishReason.Stop, stop);
         if (end is var (reason, stopReason)) sequence.Finish(reason, stopReason);
     }
 

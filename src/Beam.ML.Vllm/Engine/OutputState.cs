@@ -4,32 +4,72 @@ using Beam.ML.Vllm.Tokenizers;
 
 namespace Beam.ML.Vllm.Engine;
 
-/// <summary>A request's text as it grows, and what of it has been handed out.</summary>
+/// <summary>The text and log probabilities of one sequence as they grow, and what of them has been handed out.</summary>
 internal sealed class OutputState
 {
     private readonly Sequence _sequence;
     private readonly OutputCollector _collector;
+    private readonly Tokenizer? _tokenizer;
     private readonly IncrementalDetokenizer? _detokenizer;
     private readonly StringBuilder _text = new();
+    private readonly int _index;
     private readonly int _longestStop;
+    private readonly List<PositionLogprobs>? _logprobs;
+    private readonly List<PositionLogprobs?>? _promptLogprobs;
+    private double _cumulativeLogprob;
     private int _textSent;
     private int _tokensSent;
+    private bool _lastIsSpecial;
 
-    public OutputState(Sequence sequence, Tokenizer? tokenizer, OutputCollector collector)
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="tokenizer">What makes text of its tokens; null for none.</param>
+    /// <param name="collector">Where outputs go.</param>
+    /// <param name="index">The sequence's number among its request's completions.</param>
+    public OutputState(Sequence sequence, Tokenizer? tokenizer, OutputCollector collector, int index = 0)
     {
-        (_sequence, _collector) = (sequence, collector);
-        if (tokenizer is not null) _detokenizer = new IncrementalDetokenizer(tokenizer, sequence.Tokens, sequence.Parameters.SkipSpecialTokens);
-        _longestStop = sequence.Parameters.Stop.Count == 0 ? 0 : sequence.Parameters.Stop.Max(s => s.Length);
+        (_sequence, _collector, _index) = (sequence, collector, index);
+        var parameters = sequence.Parameters;
+        if (tokenizer is not null && parameters.Detokenize)
+        {
+            _tokenizer = tokenizer;
+            _detokenizer = new IncrementalDetokenizer(tokenizer, sequence.Tokens, parameters.SkipSpecialTokens);
+        }
+
+        _longestStop = parameters.Stop.Count == 0 ? 0 : parameters.Stop.Max(s => s.Length);
+        if (parameters.NumLogprobs is not null) _logprobs = [];
+
+        // Nothing comes before the first token that could make it likely.
+        if (parameters.PromptLogprobs is not null) _promptLogprobs = [null];
+        if (_promptLogprobs is not null && sequence.PromptLength == 1) collector.PublishPrompt(_promptLogprobs);
+    }
+
+    /// <summary>The collector that this and the request's other sequences publish to.</summary>
+    public OutputCollector Collector => _collector;
+
+    /// <summary>Adds log probabilities of the prompt, from the first position that has none on.</summary>
+    public void AppendPrompt(List<LogprobsRow> rows)
+    {
+        if (_promptLogprobs is null) return;
+        foreach (var row in rows) _promptLogprobs.Add(At(_promptLogprobs.Count, row));
+        _sequence.PromptLogprobs = _promptLogprobs.Count;
+        if (!_sequence.WantsPromptLogprobs) _collector.PublishPrompt(_promptLogprobs);
     }
 
     /// <summary>Adds the text of the last token, up to a stop string, which it returns.</summary>
     /// <param name="hideToken">The token ended the text and is no part of it.</param>
     /// <param name="ends">No more tokens follow.</param>
-    public string? Append(bool hideToken, bool ends)
+    /// <param name="logprobs">The token's log probabilities, if they were asked for.</param>
+    public string? Append(bool hideToken, bool ends, LogprobsRow? logprobs = null)
     {
+        if (logprobs is not null)
+        {
+            _cumulativeLogprob += logprobs.Value;
+            _logprobs?.Add(At(_sequence.Length - 1, logprobs));
+        }
+
         if (_detokenizer is null) return null;
         var before = _text.Length;
-        if (!hideToken) _text.Append(_detokenizer.Append(_sequence.Tokens[^1]));
+        if (!hideToken) _text.Append(TextOf(_sequence.Tokens[^1]));
         if (ends) _text.Append(_detokenizer.Flush());
         if (_longestStop == 0 || _sequence.OutputLength <= _sequence.Parameters.MinTokens) return null;
 
@@ -40,7 +80,7 @@ internal sealed class OutputState
         return found.Stop;
     }
 
-    /// <summary>Hands out what is new, unless the request wants all of it at its end.</summary>
+    /// <summary>Hands out what is new, unless the request wants more of it at a time.</summary>
     public void Publish()
     {
         var finished = _sequence.FinishReason is not null;
@@ -50,14 +90,33 @@ internal sealed class OutputState
             return;
         }
 
-        if (_sequence.Parameters.OutputKind == OutputKind.FinalOnly && !finished) return;
+        if (!finished && !IsDue()) return;
         var visible = finished ? _text.Length : Math.Max(_textSent, _text.Length - HeldBack());
-        var progress = new OutputProgress(_sequence.FinishReason, _sequence.StopReason, _sequence.Times.ToMetrics(_sequence));
-        _collector.Publish(_text, _textSent..visible, _sequence.OutputTokens[_tokensSent..], progress);
+        _collector.Publish(
+            _index, _text, _textSent..visible, _sequence.OutputTokens[_tokensSent..], _logprobs, RequestProgress.Of(_sequence, _cumulativeLogprob));
         (_textSent, _tokensSent) = (visible, _sequence.OutputLength);
+        _logprobs?.Clear();
     }
 
     public void Fail(Exception failure) => _collector.Fail(failure);
+
+    private bool IsDue() =>
+        _sequence.Parameters.OutputKind != OutputKind.FinalOnly
+        && (_tokensSent == 0 || _sequence.OutputLength - _tokensSent >= (_sequence.Parameters.StreamInterval ?? 1));
+
+    private PositionLogprobs At(int position, LogprobsRow row) => new(row, TokenContext.Of(_tokenizer, _sequence.Tokens[..position]));
+
+    private string TextOf(int token)
+    {
+        var text = _detokenizer!.Append(token);
+        if (_sequence.Parameters.SpacesBetweenSpecialTokens || _sequence.Parameters.SkipSpecialTokens) return text;
+
+        // A special token right after another comes out as it is written, without what the tokenizer puts between words.
+        var special = _tokenizer!.IsSpecial(token);
+        var bare = special && _lastIsSpecial ? _tokenizer.IdToToken(token) : null;
+        _lastIsSpecial = special;
+        return bare ?? text;
+    }
 
     private int HeldBack()
     {

@@ -17,19 +17,78 @@ internal static class RequestCheck
             throw new InvalidRequestException(e.Message, e);
         }
 
-        if (parameters.N != 1) throw new InvalidRequestException($"n must be 1, got {parameters.N}: send the prompt as often as completions are wanted.");
-        if (parameters.Stop.Count > 0 && !hasTokenizer)
+        if (hasTokenizer) return;
+        if (parameters.Stop.Count > 0)
             throw new InvalidRequestException("stop needs a tokenizer, and the engine has none (skip_tokenizer_init); use stop_token_ids.");
+        if (parameters.BadWords.Count > 0)
+            throw new InvalidRequestException("bad_words needs a tokenizer, and the engine has none (skip_tokenizer_init).");
     }
 
-    public static void Check(ReadOnlySpan<int> prompt, SamplingParams parameters, LlmEngine engine)
+    /// <summary>What depends on the model: ids that it must know, and how many log probabilities it gives.</summary>
+    public static void Check(SamplingParams parameters, int vocabularySize, int maxLogprobs)
     {
-        Check(parameters, engine.Tokenizer is not null);
-        if (prompt.IsEmpty) throw new InvalidRequestException("The prompt cannot be empty.");
-        if (prompt.Length >= engine.MaxModelLength)
+        if (parameters.Sequences > parameters.N && parameters.OutputKind != OutputKind.FinalOnly)
         {
             throw new InvalidRequestException(
-                $"This model's maximum context length is {engine.MaxModelLength} tokens. However, the prompt has {prompt.Length} tokens and at least one must be generated. " +
+                $"best_of={parameters.BestOf} with n={parameters.N} cannot be streamed: which completions are the best is known at their end. " +
+                "Use output_kind final_only, or best_of equal to n.");
+        }
+
+        CheckIds("stop_token_ids", parameters.StopTokenIds);
+        CheckIds("logit_bias", parameters.LogitBias?.Keys);
+        CheckIds("allowed_token_ids", parameters.AllowedTokenIds);
+        CheckIds("logprob_token_ids", parameters.LogprobTokenIds);
+        CheckIds("bad_words", parameters.BadWordsTokenIds.SelectMany(ids => ids));
+        CheckCount("sample", parameters.Logprobs);
+        CheckCount("prompt", parameters.PromptLogprobs);
+
+        void CheckIds(string name, IEnumerable<int>? ids)
+        {
+            if (ids?.Where(id => (uint)id >= (uint)vocabularySize).Take(10).ToArray() is [_, ..] unknown)
+            {
+                throw new InvalidRequestException(
+                    $"token_id(s) {string.Join(", ", unknown)} in {name} contain out-of-vocab token ids. Vocabulary size: {vocabularySize}.");
+            }
+        }
+
+        void CheckCount(string what, int? count)
+        {
+            // With logprob_token_ids their number is the limit, and it has one of its own.
+            if (count is null || (what == "sample" && parameters.LogprobTokenIds is not null)) return;
+            var requested = count == -1 ? vocabularySize : count.Value;
+            var allowed = maxLogprobs == -1 ? vocabularySize : maxLogprobs;
+            if (requested > allowed)
+                throw new InvalidRequestException($"Requested {what} logprobs of {requested}, which is greater than max allowed: {allowed} (max_logprobs).");
+        }
+    }
+
+    /// <summary>All that there is to check.</summary>
+    public static void Check(ReadOnlySpan<int> prompt, SamplingParams parameters, LlmEngine engine)
+    {
+        Check(parameters, hasTokenizer: engine.Tokenizer is not null);
+        Check(parameters, engine.VocabularySize, engine.Options.MaxLogprobs);
+        Check(Truncate(prompt, parameters, engine.MaxModelLength), engine.MaxModelLength - 1, engine);
+    }
+
+    /// <summary>What truncate_prompt_tokens leaves of a prompt: its end.</summary>
+    public static ReadOnlySpan<int> Truncate(ReadOnlySpan<int> prompt, SamplingParams parameters, int maxModelLength)
+    {
+        if (parameters.TruncatePromptTokens is not { } limit) return prompt;
+        if (limit == -1) limit = Math.Max(1, maxModelLength - Math.Max(1, parameters.MaxTokens ?? 1));
+        return prompt.Length <= limit ? prompt : prompt[^limit..];
+    }
+
+    /// <param name="prompt">The prompt's tokens.</param>
+    /// <param name="maxLength">The most that it may have.</param>
+    /// <param name="engine">The engine that is to serve it.</param>
+    public static void Check(ReadOnlySpan<int> prompt, int maxLength, LlmEngine engine)
+    {
+        if (prompt.IsEmpty) throw new InvalidRequestException("The prompt cannot be empty.");
+        if (prompt.Length > maxLength)
+        {
+            throw new InvalidRequestException(
+                $"This model's maximum context length is {engine.MaxModelLength} tokens. However, the prompt has {prompt.Length} tokens" +
+                (maxLength < engine.MaxModelLength ? " and at least one must be generated. " : ". ") +
                 "Shorten the prompt, or raise max_model_len if the model allows it.");
         }
 

@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.Sampling;
+
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>What a request has come to so far, or in the end.</summary>
@@ -12,7 +14,16 @@ public sealed record RequestOutput
     /// <summary>The prompt as the model sees it.</summary>
     public required IReadOnlyList<int> PromptTokenIds { get; init; }
 
-    /// <summary>The completions, in the order of their index; at present always one.</summary>
+    /// <summary>
+    /// Log probabilities of the prompt's tokens, if they were asked for: one entry a token, the first null, since nothing comes before it.
+    /// Every output has them; with <see cref="Sampling.OutputKind.Delta"/> the first alone.
+    /// </summary>
+    public IReadOnlyList<PositionLogprobs?>? PromptLogprobs { get; init; }
+
+    /// <summary>
+    /// The completions, in the order of their index: all <c>n</c> of them, or with <see cref="Sampling.OutputKind.Delta"/> those that have
+    /// something new.
+    /// </summary>
     public required IReadOnlyList<CompletionOutput> Outputs { get; init; }
 
     /// <summary>Whether this is the request's last output.</summary>
@@ -21,7 +32,7 @@ public sealed record RequestOutput
     /// <summary>Times and counts up to now.</summary>
     public required RequestMetrics Metrics { get; init; }
 
-    /// <summary>The text of the first completion.</summary>
+    /// <summary>The text of the first completion in <see cref="Outputs"/>.</summary>
     public string Text => Outputs[0].Text;
 
     /// <summary>The tokens of the first completion.</summary>
@@ -40,7 +51,14 @@ public sealed record RequestOutput
 /// <param name="TokenIds">All tokens, or the new ones; an end-of-sequence token is one of them.</param>
 /// <param name="FinishReason"><c>stop</c>, <c>length</c> or <c>abort</c>; null while it goes on.</param>
 /// <param name="StopReason">The stop string, or the id of the stop token, that ended it; null for the model's own end of sequence.</param>
-public sealed record CompletionOutput(int Index, string Text, IReadOnlyList<int> TokenIds, string? FinishReason, object? StopReason);
+public sealed record CompletionOutput(int Index, string Text, IReadOnlyList<int> TokenIds, string? FinishReason, object? StopReason)
+{
+    /// <summary>Log probabilities of <see cref="TokenIds"/>, one entry a token; null if they were not asked for.</summary>
+    public IReadOnlyList<PositionLogprobs>? Logprobs { get; init; }
+
+    /// <summary>The sum of the log probabilities of all tokens so far; null if they were not asked for.</summary>
+    public double? CumulativeLogprob { get; init; }
+}
 
 /// <summary>A request's times and counts.</summary>
 public sealed record RequestMetrics
@@ -63,7 +81,7 @@ public sealed record RequestMetrics
     /// <summary>Tokens of the prompt that were found in the prefix cache.</summary>
     public int CachedTokens { get; init; }
 
-    /// <summary>Tokens generated.</summary>
+    /// <summary>Tokens generated, of all completions together.</summary>
     public int OutputTokens { get; init; }
 
     /// <summary>How often the request was preempted.</summary>

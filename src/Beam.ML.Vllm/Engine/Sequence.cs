@@ -92,6 +92,18 @@ internal sealed class Sequence
 
     public SequenceTimes Times { get; } = new();
 
+    /// <summary>Whether the sequence wants its last token's hidden state and no further token.</summary>
+    public bool Pools { get; init; }
+
+    /// <summary>Positions of the prompt whose log probabilities are known, if they were asked for; the first has none.</summary>
+    public int PromptLogprobs { get; set; } = 1;
+
+    /// <summary>Whether log probabilities of the prompt are still to be computed.</summary>
+    public bool WantsPromptLogprobs => Parameters.PromptLogprobs is not null && PromptLogprobs < PromptLength;
+
+    /// <summary>Whether cached blocks may stand for its beginning: not where each position has to be computed.</summary>
+    public bool ReadsPrefixCache => Parameters.SkipReadingPrefixCache != true && !WantsPromptLogprobs;
+
     /// <summary>Adds a token; a draft has served its time then.</summary>
     public void Append(int token)
     {
@@ -139,6 +151,8 @@ internal sealed class SequenceTimes
 
     public long FirstToken { get; set; }
 
+    public long LastToken { get; set; }
+
     public long Finished { get; set; }
 
     public int CachedTokens { get; set; }
@@ -148,20 +162,4 @@ internal sealed class SequenceTimes
     public int Steps { get; set; }
 
     public long BatchSizes { get; set; }
-
-    public RequestMetrics ToMetrics(Sequence sequence) => new()
-    {
-        ArrivalTime = ArrivalTime,
-        QueueTime = Since(Scheduled),
-        TimeToFirstToken = Since(FirstToken),
-        TotalTime = Since(Finished) ?? Stopwatch.GetElapsedTime(Arrived),
-        PromptTokens = sequence.PromptLength,
-        CachedTokens = CachedTokens,
-        OutputTokens = sequence.OutputLength,
-        Preemptions = Preemptions,
-        Steps = Steps,
-        MeanBatchSize = Steps == 0 ? 0 : (double)BatchSizes / Steps,
-    };
-
-    private TimeSpan? Since(long timestamp) => timestamp == 0 ? null : Stopwatch.GetElapsedTime(Arrived, timestamp);
 }

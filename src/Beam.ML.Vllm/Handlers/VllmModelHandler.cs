@@ -50,8 +50,12 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
     public override string ModelName => $"The model '{options.ServedModelName ?? options.Model}'";
 
     /// <inheritdoc/>
-    public sealed override void ValidateInferenceArgs(InferenceArgs args) =>
-        RequestCheck.Check(ToParameters(args, new SamplingParams()), hasTokenizer: !options.SkipTokenizerInit);
+    public sealed override void ValidateInferenceArgs(InferenceArgs args)
+    {
+        var parameters = ToParameters(args, new SamplingParams());
+        RequestCheck.Check(parameters, hasTokenizer: !options.SkipTokenizerInit);
+        if (parameters.N != 1) throw new InvalidRequestException($"n must be 1, got {parameters.N}: each element has one completion; best_of chooses it from several.");
+    }
 
     /// <inheritdoc/>
     public sealed override Task<LlmEngine> LoadModelAsync(CancellationToken cancellationToken) => LoadAsync(options, cancellationToken);

@@ -8,23 +8,44 @@ internal sealed class DecoderModel(TokenEmbedding embedding, ILayer[] layers, De
 {
     public int VocabularySize => embedding.VocabularySize;
 
-    /// <summary>Computes all rows of the step, fills the cache, and returns the logits of the rows asked for, [rows, vocabulary].</summary>
-    public Matrix Forward(ForwardContext context, ReadOnlySpan<int> logitRows)
+    public int HiddenSize => embedding.HiddenSize;
+
+    /// <summary>Computes all rows of the step and fills the cache. The rows' hidden states are there until the next step.</summary>
+    public void Forward(ForwardContext context)
     {
         var hidden = context.Scratch(Scratch.Hidden, embedding.HiddenSize);
         embedding.Forward(context, hidden);
         foreach (var layer in layers) layer.Forward(context, hidden);
+    }
 
-        var chosen = context.Workspace.Matrix(Scratch.LogitRows, logitRows.Length, hidden.Columns);
-        for (var i = 0; i < logitRows.Length; i++) hidden.RowSpan(logitRows[i]).CopyTo(chosen.RowSpan(i));
-        var logits = context.Workspace.Matrix(Scratch.Logits, logitRows.Length, VocabularySize);
-        if (logitRows.Length > 0) head.Forward(context, chosen, logits);
+    /// <summary>The logits of rows of the step, [rows, vocabulary]; valid until they are asked for again.</summary>
+    public Matrix Logits(ForwardContext context, ReadOnlySpan<int> rows)
+    {
+        var chosen = Choose(context, rows);
+        var logits = context.Workspace.Matrix(Scratch.Logits, rows.Length, VocabularySize);
+        if (rows.Length > 0) head.Forward(context, chosen, logits);
         return logits;
+    }
+
+    /// <summary>The hidden states of rows of the step after the last norm, [rows, hidden size]; valid until rows are asked for again.</summary>
+    public Matrix FinalHidden(ForwardContext context, ReadOnlySpan<int> rows)
+    {
+        var chosen = Choose(context, rows);
+        head.Normalize(context, chosen);
+        return chosen;
     }
 
     public void Dispose()
     {
         foreach (var weight in weights) weight.Dispose();
+    }
+
+    private Matrix Choose(ForwardContext context, ReadOnlySpan<int> rows)
+    {
+        var hidden = context.Scratch(Scratch.Hidden, embedding.HiddenSize);
+        var chosen = context.Workspace.Matrix(Scratch.LogitRows, rows.Length, hidden.Columns);
+        for (var i = 0; i < rows.Length; i++) hidden.RowSpan(rows[i]).CopyTo(chosen.RowSpan(i));
+        return chosen;
     }
 }
 
@@ -39,10 +60,13 @@ internal sealed class DecoderHead(INorm? norm, Linear vocabulary)
     /// <summary>Logits are squeezed into ±this by tanh; 0 for no cap.</summary>
     public float SoftCap { get; init; }
 
+    /// <summary>The last norm alone, in place.</summary>
+    public void Normalize(ForwardContext context, Matrix hidden) => norm?.Forward(context, hidden, hidden);
+
     /// <summary>Overwrites hidden.</summary>
     public void Forward(ForwardContext context, Matrix hidden, Matrix logits)
     {
-        norm?.Forward(context, hidden, hidden);
+        Normalize(context, hidden);
         var x = hidden;
         if (Projection is not null)
             Projection.Forward(context, hidden, x = context.Workspace.Matrix(Scratch.Normed, hidden.Rows, Projection.Outputs));

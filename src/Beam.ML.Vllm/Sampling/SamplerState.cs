@@ -19,7 +19,7 @@ public sealed class SamplerState
     public SamplerState(SamplingParams parameters, ReadOnlySpan<int> promptIds, ReadOnlySpan<int> eosTokenIds = default)
     {
         _random = parameters.Seed is { } seed ? (ulong)seed : (ulong)Random.Shared.NextInt64();
-        _promptIds = parameters.RepetitionPenalty != 1 || parameters.BadWordsTokenIds.Count > 0 ? promptIds.ToArray() : [];
+        _promptIds = parameters.RepetitionPenalty != 1 ? promptIds.ToArray() : [];
         EosTokenIds = eosTokenIds.ToArray();
     }
 
@@ -40,15 +40,13 @@ public sealed class SamplerState
         if (_outputCounts is { } counts) counts[id] = counts.GetValueOrDefault(id) + 1;
     }
 
-    /// <summary>Whether prompt and output, joined, end with these tokens.</summary>
+    /// <summary>Whether the output ends with the first so many of these tokens.</summary>
     internal bool EndsWith(IReadOnlyList<int> ids, int count)
     {
-        if (count > _output.Count + _promptIds.Length) return false;
+        if (count > _output.Count) return false;
         for (var i = 0; i < count; i++)
         {
-            var back = count - i;
-            var id = back <= _output.Count ? _output[^back] : _promptIds[^(back - _output.Count)];
-            if (id != ids[i]) return false;
+            if (_output[_output.Count - count + i] != ids[i]) return false;
         }
         return true;
     }

@@ -10,25 +10,42 @@ internal static class SamplingParamsReader
     private static readonly Dictionary<string, Setter> Setters = new(StringComparer.Ordinal)
     {
         ["n"] = (p, v) => p with { N = v.GetInt32() },
+        ["best_of"] = (p, v) => p with { BestOf = OrNull(v, i => i.GetInt32()) },
         ["temperature"] = (p, v) => p with { Temperature = v.GetDouble() },
         ["top_p"] = (p, v) => p with { TopP = v.GetDouble() },
         ["top_k"] = (p, v) => p with { TopK = v.GetInt32() },
         ["min_p"] = (p, v) => p with { MinP = v.GetDouble() },
-        ["seed"] = (p, v) => p with { Seed = v.ValueKind == JsonValueKind.Null || v.GetInt64() == -1 ? null : v.GetInt64() },
-        ["max_tokens"] = (p, v) => p with { MaxTokens = v.ValueKind == JsonValueKind.Null ? null : v.GetInt32() },
-        ["max_completion_tokens"] = (p, v) => p with { MaxTokens = v.ValueKind == JsonValueKind.Null ? null : v.GetInt32() },
+        ["seed"] = (p, v) => p with { Seed = OrNull(v, i => i.GetInt64()) },
+        ["max_tokens"] = (p, v) => p with { MaxTokens = OrNull(v, i => i.GetInt32()) },
+        ["max_completion_tokens"] = (p, v) => p with { MaxTokens = OrNull(v, i => i.GetInt32()) },
         ["min_tokens"] = (p, v) => p with { MinTokens = v.GetInt32() },
-        ["stop"] = (p, v) => p with { Stop = v.ValueKind switch { JsonValueKind.Null => [], JsonValueKind.String => [v.GetString()!], _ => List(v, s => s.GetString()!) } },
-        ["stop_token_ids"] = (p, v) => p with { StopTokenIds = v.ValueKind == JsonValueKind.Null ? [] : List(v, i => i.GetInt32()) },
+        ["stop"] = (p, v) => p with { Stop = v.ValueKind switch { JsonValueKind.Null => [], JsonValueKind.String => [v.GetString()!], _ => Texts(v) } },
+        ["stop_token_ids"] = (p, v) => p with { StopTokenIds = v.ValueKind == JsonValueKind.Null ? [] : Ids(v) },
         ["ignore_eos"] = (p, v) => p with { IgnoreEos = v.GetBoolean() },
+        ["logprobs"] = (p, v) => p with { Logprobs = Count(v) },
+        ["prompt_logprobs"] = (p, v) => p with { PromptLogprobs = Count(v) },
+        ["logprob_token_ids"] = (p, v) => p with { LogprobTokenIds = v.ValueKind == JsonValueKind.Null ? null : Ids(v) },
+        ["skip_reading_prefix_cache"] = (p, v) => p with { SkipReadingPrefixCache = OrNull(v, b => b.GetBoolean()) },
+        ["truncate_prompt_tokens"] = (p, v) => p with { TruncatePromptTokens = OrNull(v, i => i.GetInt32()) },
+        ["detokenize"] = (p, v) => p with { Detokenize = v.GetBoolean() },
         ["skip_special_tokens"] = (p, v) => p with { SkipSpecialTokens = v.GetBoolean() },
+        ["spaces_between_special_tokens"] = (p, v) => p with { SpacesBetweenSpecialTokens = v.GetBoolean() },
         ["include_stop_str_in_output"] = (p, v) => p with { IncludeStopStringInOutput = v.GetBoolean() },
+        ["output_kind"] = (p, v) => p with { OutputKind = Kind(v) },
+        ["stream_interval"] = (p, v) => p with { StreamInterval = OrNull(v, i => i.GetInt32()) },
         ["presence_penalty"] = (p, v) => p with { PresencePenalty = v.GetDouble() },
         ["frequency_penalty"] = (p, v) => p with { FrequencyPenalty = v.GetDouble() },
         ["repetition_penalty"] = (p, v) => p with { RepetitionPenalty = v.GetDouble() },
         ["logit_bias"] = (p, v) => p with { LogitBias = v.ValueKind == JsonValueKind.Null ? null : Bias(v) },
-        ["allowed_token_ids"] = (p, v) => p with { AllowedTokenIds = v.ValueKind == JsonValueKind.Null ? null : List(v, i => i.GetInt32()) },
+        ["allowed_token_ids"] = (p, v) => p with { AllowedTokenIds = v.ValueKind == JsonValueKind.Null ? null : Ids(v) },
+        ["bad_words"] = (p, v) => p with { BadWords = v.ValueKind == JsonValueKind.Null ? [] : Texts(v) },
     };
+
+    private static readonly HashSet<string> NeverNull =
+    [
+        "n", "temperature", "top_p", "top_k", "min_p", "min_tokens", "ignore_eos", "detokenize", "skip_special_tokens",
+        "spaces_between_special_tokens", "include_stop_str_in_output", "output_kind", "presence_penalty", "frequency_penalty", "repetition_penalty",
+    ];
 
     /// <summary>Whether a sampling parameter has this name.</summary>
     public static bool Knows(string name) => Setters.ContainsKey(name);
@@ -50,7 +67,8 @@ internal static class SamplingParamsReader
             throw new ArgumentException($"Unknown sampling parameter '{name}'. Did you mean '{Setters.Keys.MinBy(known => Distance(known, name))}'?");
         try
         {
-            return set(parameters, value);
+            // Where null has no meaning of its own it leaves the default, as in vLLM.
+            return value.ValueKind == JsonValueKind.Null && NeverNull.Contains(name) ? parameters : set(parameters, value);
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
         {
@@ -58,7 +76,31 @@ internal static class SamplingParamsReader
         }
     }
 
-    private static T[] List<T>(JsonElement list, Func<JsonElement, T> read) => [.. list.EnumerateArray().Select(read)];
+    private static int[] Ids(JsonElement list) => [.. list.EnumerateArray().Select(i => i.GetInt32())];
+
+    private static string[] Texts(JsonElement list) =>
+        [.. list.EnumerateArray().Select(s => s.GetString() ?? throw new FormatException("null is no text"))];
+
+    private static T? OrNull<T>(JsonElement value, Func<JsonElement, T> read) where T : struct =>
+        value.ValueKind == JsonValueKind.Null ? null : read(value);
+
+    // true stands for 1, as in vLLM.
+    private static int? Count(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Null or JsonValueKind.False => null,
+        JsonValueKind.True => 1,
+        _ => value.GetInt32(),
+    };
+
+    private static OutputKind Kind(JsonElement value) => value.ValueKind == JsonValueKind.Number
+        ? Enum.IsDefined((OutputKind)value.GetInt32()) ? (OutputKind)value.GetInt32() : throw new FormatException("0, 1 and 2 are known")
+        : value.GetString() switch
+        {
+            "cumulative" => OutputKind.Cumulative,
+            "delta" => OutputKind.Delta,
+            "final_only" => OutputKind.FinalOnly,
+            _ => throw new FormatException("cumulative, delta and final_only are known"),
+        };
 
     private static Dictionary<int, float> Bias(JsonElement map) => map.EnumerateObject().ToDictionary(
         p => int.Parse(p.Name, System.Globalization.CultureInfo.InvariantCulture), p => Math.Clamp(p.Value.GetSingle(), -100f, 100f));

@@ -40,7 +40,7 @@ public sealed class EngineCoreTests
         const int Tokens = 4000;
         var parameters = new SamplingParams { OutputKind = OutputKind.Cumulative, MaxTokens = Tokens, IgnoreEos = true };
         var sequence = new Sequence("s", [1], parameters, new SamplerState(parameters, [1]));
-        var collector = new OutputCollector("s", null, [1], OutputKind.Cumulative);
+        var collector = new OutputCollector("s", null, [1], parameters);
         var state = new OutputState(sequence, new SpellingTokenizer(poison: -1), collector);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < Tokens; i++)
@@ -58,7 +58,7 @@ public sealed class EngineCoreTests
     {
         var parameters = new SamplingParams { OutputKind = OutputKind.Cumulative, MaxTokens = 100, IgnoreEos = true };
         var sequence = new Sequence("s", [1], parameters, new SamplerState(parameters, [1]));
-        var collector = new OutputCollector("s", null, [1], OutputKind.Cumulative);
+        var collector = new OutputCollector("s", null, [1], parameters);
         var state = new OutputState(sequence, new SpellingTokenizer(poison: -1), collector);
         var outputs = new List<RequestOutput>();
         for (var i = 0; i < 50; i++)
@@ -86,7 +86,7 @@ public sealed class EngineCoreTests
     {
         var parameters = new SamplingParams { MaxTokens = 5, OutputKind = OutputKind.FinalOnly };
         var sequence = new Sequence(id, [first], parameters, new SamplerState(parameters, [first]));
-        var collector = new OutputCollector(id, null, [first], OutputKind.FinalOnly);
+        var collector = new OutputCollector(id, null, [first], parameters);
         core.Add(sequence, new OutputState(sequence, new SpellingTokenizer(poison), collector));
         return collector;
     }

@@ -164,7 +164,7 @@ public sealed class LlmEngineTests
         await AssertInvalidAsync(_engine.CompleteAsync(new[] { 5, 99999 }, Greedy(1)), "99999 is out of vocabulary");
         await AssertInvalidAsync(_engine.CompleteAsync(new[] { -1 }, Greedy(1)), "-1 is out of vocabulary");
         await AssertInvalidAsync(_engine.CompleteAsync(Question, Greedy(1) with { Temperature = 3 }), "temperature");
-        await AssertInvalidAsync(_engine.CompleteAsync(Question, Greedy(1) with { AllowedTokenIds = [999_999] }), "No token can be chosen");
+        await AssertInvalidAsync(_engine.CompleteAsync(Question, Greedy(1) with { AllowedTokenIds = [999_999] }), "999999 in allowed_token_ids contain out-of-vocab");
         Assert.That((await good).Text, Does.Contain("Paris"));
     }
 

@@ -156,7 +156,8 @@ public sealed class SamplerTests
     {
         var p = new SamplingParams { Temperature = 0, BadWordsTokenIds = [[1, 2], [5, 0]] };
         var state = new SamplerState(p, [5]);
-        Assert.That(Sample(p, state, 9, 8, 0), Is.EqualTo(1), "5 is the prompt's end, so 0 is out");
+        Assert.That(Sample(p, state, 9, 8, 0), Is.EqualTo(0), "5 is the prompt's end, not the output's");
+        Assert.That(Sample(p, state, 1, 2, 0), Is.EqualTo(1));
         Assert.That(Sample(p, state, 1, 2, 9), Is.EqualTo(1), "1 was chosen, so 2 is out");
         p = new SamplingParams { Temperature = 0, BadWordsTokenIds = [[2]] };
         Assert.That(Sample(p, new SamplerState(p, []), 1, 2, 9), Is.EqualTo(1), "a word of one token is always out");

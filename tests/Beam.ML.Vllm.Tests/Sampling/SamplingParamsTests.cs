@@ -37,6 +37,17 @@ public sealed class SamplingParamsTests
         new object[] { new SamplingParams { AllowedTokenIds = [] }, "allowed_token_ids" },
         new object[] { new SamplingParams { LogitBias = new Dictionary<int, float> { [1] = float.NaN } }, "logit_bias" },
         new object[] { new SamplingParams { BadWordsTokenIds = [[]] }, "bad_words" },
+        new object[] { new SamplingParams { BadWords = [""] }, "bad_words" },
+        new object[] { new SamplingParams { N = 16385 }, "at most 16384" },
+        new object[] { new SamplingParams { N = 3, BestOf = 2 }, "best_of must be greater than or equal to n" },
+        new object[] { new SamplingParams { BestOf = 2, Temperature = 0 }, "best_of must be 1" },
+        new object[] { new SamplingParams { Logprobs = -2 }, "logprobs" },
+        new object[] { new SamplingParams { PromptLogprobs = -2 }, "prompt_logprobs" },
+        new object[] { new SamplingParams { LogprobTokenIds = [] }, "logprob_token_ids" },
+        new object[] { new SamplingParams { LogprobTokenIds = [1, 2], Logprobs = 3 }, "When both" },
+        new object[] { new SamplingParams { Stop = ["a"], Detokenize = false }, "detokenize" },
+        new object[] { new SamplingParams { TruncatePromptTokens = 0 }, "truncate_prompt_tokens" },
+        new object[] { new SamplingParams { StreamInterval = 0 }, "stream_interval" },
     ];
 
     [TestCaseSource(nameof(Wrong))]
@@ -55,6 +66,20 @@ public sealed class SamplingParamsTests
         Assert.That(p.Stop, Is.EqualTo((string[])["END"]));
         Assert.That(p.StopTokenIds, Is.EqualTo((int[])[7]));
         Assert.That(p.LogitBias![3], Is.EqualTo(100));
+    }
+
+    [Test]
+    public void Every_name_is_read()
+    {
+        const string Json = """
+            {"n": 1, "best_of": 3, "output_kind": "final_only", "logprobs": 2, "prompt_logprobs": true, "logprob_token_ids": [4, 5], "detokenize": true,
+             "spaces_between_special_tokens": false, "skip_reading_prefix_cache": true, "truncate_prompt_tokens": -1, "stream_interval": 3,
+             "bad_words": ["x"], "temperature": null, "presence_penalty": null}
+            """;
+        var p = SamplingParams.FromJson(JsonDocument.Parse(Json).RootElement);
+        Assert.That((p.N, p.BestOf, p.OutputKind, p.Logprobs, p.PromptLogprobs), Is.EqualTo((1, (int?)3, OutputKind.FinalOnly, (int?)2, (int?)1)));
+        Assert.That((p.SpacesBetweenSpecialTokens, p.SkipReadingPrefixCache, p.TruncatePromptTokens, p.StreamInterval), Is.EqualTo((false, (bool?)true, (int?)-1, (int?)3)));
+        Assert.That((p.LogprobTokenIds, p.BadWords, p.Temperature), Is.EqualTo((new[] { 4, 5 }, new[] { "x" }, 1.0)));
     }
 
     [Test]

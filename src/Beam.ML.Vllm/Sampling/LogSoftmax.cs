@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Beam.ML.Vllm.Sampling;
+
+/// <summary>Log probabilities from a row of logits. What comes out depends on nothing but the row.</summary>
+internal static class LogSoftmax
+{
+    /// <summary>The likeliest so many are found by insertion; more are sorted.</summary>
+    private const int InsertionLimit = 64;
+
+    /// <summary>Scores the token that stands at a position, and others beside it.</summary>
+    /// <param name="logits">One logit for each token id.</param>
+    /// <param name="tokenId">The token.</param>
+    /// <param name="top">How many of the likeliest; -1 for all.</param>
+    /// <param name="tokenIds">These instead of the likeliest.</param>
+    public static LogprobsRow Row(ReadOnlySpan<float> logits, int tokenId, int top, IReadOnlyList<int>? tokenIds = null)
+    {
+        var normalizer = Normalizer(logits);
+        var ids = tokenIds is null ? Top(logits, top < 0 ? logits.Length : Math.Min(top, logits.Length)) : [.. tokenIds];
+        var values = new float[ids.Length];
+        for (var i = 0; i < ids.Length; i++) values[i] = (float)(logits[ids[i]] - normalizer);
+        int[]? ranks = null;
+        if (tokenIds is not null)
+        {
+            ranks = new int[ids.Length];
+            for (var i = 0; i < ids.Length; i++) ranks[i] = Rank(logits, ids[i]);
+        }
+
+        return new LogprobsRow(tokenId, (float)(logits[tokenId] - normalizer), Rank(logits, tokenId), ids, values, ranks);
+    }
+
+    /// <summary>The logarithm of the sum of all exponentials: what to subtract from a logit.</summary>
+    internal static double Normalizer(ReadOnlySpan<float> logits)
+    {
+        var best = Sampler.ArgMax(logits);
+        if (best < 0) return double.NaN;
+        var max = logits[best];
+        if (float.IsPositiveInfinity(max)) return double.PositiveInfinity;
+
+        // Exponentials in single precision, their sum in double: the error does not grow with the vocabulary.
+        var low = Vector256<double>.Zero;
+        var high = Vector256<double>.Zero;
+        ref var start = ref MemoryMarshal.GetReference(logits);
+        var i = 0;
+        for (; i + Vector256<float>.Count <= logits.Length; i += Vector256<float>.Count)
+        {
+            var (a, b) = Vector256.Widen(Vector256.Exp(Vector256.LoadUnsafe(ref start, (nuint)i) - Vector256.Create(max)));
+            low += a;
+            high += b;
+        }
+
+        var sum = Vector256.Sum(low + high);
+        for (; i < logits.Length; i++) sum += MathF.Exp(logits[i] - max);
+        return max + Math.Log(sum);
+    }
+
+    private static int Rank(ReadOnlySpan<float> logits, int tokenId)
+    {
+        var value = logits[tokenId];
+        var rank = 1;
+        for (var i = 0; i < tokenId; i++) rank += logits[i] >= value ? 1 : 0;
+        for (var i = tokenId + 1; i < logits.Length; i++) rank += logits[i] > value ? 1 : 0;
+        return rank;
+    }
+
+    /// <summary>The ids of the highest logits, best first, of equals the lower id first.</summary>
+    private static int[] Top(ReadOnlySpan<float> logits, int count)
+    {
+        if (count == 0) return [];
+        return count <= InsertionLimit ? TopByInsertion(logits, count) : TopBySorting(logits, count);
+    }
+
+    private static int[] TopByInsertion(ReadOnlySpan<float> logits, int count)
+    {
+        var ids = new int[count];
+        Span<float> values = stackalloc float[InsertionLimit];
+        var found = 0;
+        for (var id = 0; id < logits.Length; id++)
+        {
+            var value = logits[id];
+            if (found == count && !(value > values[count - 1])) continue;
+            var place = found < count ? found++ : count - 1;
+            for (; place > 0 && !(values[place - 1] >= value); place--)
+            {
+                values[place] = values[place - 1];
+                ids[place] = ids[place - 1];
+            }
+
+            (values[place], ids[place]) = (value, id);
+        }
+
+        return ids;
+    }
+
+    private static int[] TopBySorting(ReadOnlySpan<float> logits, int count)
+    {
+        var sorted = ArrayPool<(float Logit, int Id)>.Shared.Rent(logits.Length);
+        try
+        {
+            for (var id = 0; id < logits.Length; id++) sorted[id] = (logits[id], id);
+            var all = sorted.AsSpan(0, logits.Length);
+            all.Sort(static (a, b) => a.Logit != b.Logit ? b.Logit.CompareTo(a.Logit) : a.Id.CompareTo(b.Id));
+            var ids = new int[count];
+            for (var i = 0; i < count; i++) ids[i] = all[i].Id;
+            return ids;
+        }
+        finally
+        {
+            ArrayPool<(float, int)>.Shared.Return(sorted);
+        }
+    }
+}
