@@ -21,13 +21,10 @@ internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bo
 {
     private readonly List<IDisposable> _owned = [];
 
-    public bool Contains(string name) => Find(name) is not null;
+    public bool Contains(string name) => checkpoint.Find(name) is not null;
 
-    /// <summary>
-    /// A tensor by the name that it has in a folder of text alone; in folders of multimodal models, and in some older ones, the names have
-    /// another beginning.
-    /// </summary>
-    public TensorView Get(string name) => checkpoint.Get(Find(name) ?? name);
+    /// <summary>A tensor by the name that it has in a folder of text alone.</summary>
+    public TensorView Get(string name) => checkpoint.Get(checkpoint.Find(name) ?? name);
 
     /// <summary>All of a small tensor, [length], each number times a scale, plus an offset.</summary>
     public unsafe NativeBuffer<float> Vector(TensorView tensor, int length, float scale = 1, float offset = 0)
@@ -113,13 +110,6 @@ internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bo
     public void Dispose()
     {
         foreach (var owned in _owned) owned.Dispose();
-    }
-
-    private string? Find(string name)
-    {
-        var rest = name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..];
-        string[] candidates = [name, $"language_model.{name}", $"model.language_model.{rest}", rest];
-        return candidates.FirstOrDefault(checkpoint.Contains);
     }
 
     private struct PackWork : IParallelWork

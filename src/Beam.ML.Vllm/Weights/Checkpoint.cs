@@ -41,6 +41,17 @@ internal sealed class Checkpoint : IDisposable
 
     public bool Contains(string name) => _tensors.ContainsKey(name);
 
+    /// <summary>
+    /// The name that a tensor has here, of the one that it has in a folder of text alone: in folders of multimodal models, and in some older
+    /// ones, names have another beginning. Null if it is not there.
+    /// </summary>
+    public string? Find(string name)
+    {
+        var rest = name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..];
+        string[] candidates = [name, $"language_model.{name}", $"model.language_model.{rest}", rest];
+        return candidates.FirstOrDefault(Contains);
+    }
+
     public TensorView Get(string name) =>
         _tensors.TryGetValue(name, out var tensor)
             ? tensor

@@ -13,7 +13,6 @@ internal sealed class BenchModel : IDisposable
     {
         (Name, Folder, _temporary) = (name, folder, temporary);
         Size = ModelSize.Of(folder);
-        HasTokenizer = File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));
     }
 
     public string Name { get; }
@@ -21,8 +20,6 @@ internal sealed class BenchModel : IDisposable
     public string Folder { get; }
 
     public ModelSize Size { get; }
-
-    public bool HasTokenizer { get; }
 
     /// <param name="model">A checkpoint folder, a hub id, or <c>random:</c> and the name of a shape.</param>
     public static BenchModel Open(string model)

@@ -23,7 +23,6 @@ internal sealed class DecodeWindow(int streams, int outputTokens)
         }
     }
 
-    public Rate Rate() => _running == streams && _ended && _lastTokens > _firstTokens
-        ? Bench.Rate.Of(_lastTokens - _firstTokens, _end - _start)
-        : throw new InvalidOperationException($"{streams} streams of {outputTokens} tokens never ran all at a time: allow more requests or longer answers.");
+    /// <summary>Tokens per second in that time; null if there never was one.</summary>
+    public Rate? Rate => _running == streams && _ended && _lastTokens > _firstTokens ? Bench.Rate.Of(_lastTokens - _firstTokens, _end - _start) : null;
 }

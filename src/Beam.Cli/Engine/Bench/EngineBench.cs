@@ -13,9 +13,9 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
 
     public string KeyPrefix { get; init; } = "";
 
-    /// <summary>What an engine is to have for measurements: prompts that come again are computed again, and text is left out.</summary>
+    /// <summary>What an engine is to have for measurements: prompts that come again are computed again, and there is no text.</summary>
     public static EngineOptions OptionsFor(BenchModel model, EngineOptions options) =>
-        options with { Model = model.Folder, EnablePrefixCaching = false, SkipTokenizerInit = !model.HasTokenizer };
+        options with { Model = model.Folder, EnablePrefixCaching = false, SkipTokenizerInit = true };
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -39,7 +39,7 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
         var prefill = Math.Min(settings.PrefillTokens, engine.MaxModelLength - 1);
         List<Rate> reading = [], arithmetic = [], prefills = [], prefillRatios = [], readRatios = [], batchRatios = [];
         var decodes = settings.Streams.ToDictionary(s => s, _ => new List<Rate>());
-        await EngineRuns.DecodeAsync(engine, settings.Streams.Max(), 4, cancellationToken);
+        await EngineRuns.RunAsync(engine, Workload.Even(settings.Streams.Max(), 16, 4, engine.VocabularySize), settings.Streams.Max(), cancellationToken);
         await EngineRuns.PrefillAsync(engine, prefill, cancellationToken);
         for (var i = 0; i < settings.Repeats; i++)
         {

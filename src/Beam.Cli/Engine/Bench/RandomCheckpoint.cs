@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 
@@ -34,6 +35,34 @@ internal static class RandomCheckpoint
                 left -= part.Length;
             }
         }
+    }
+
+    /// <summary>
+    /// Adds a tokenizer.json with as many tokens as the model has: all bytes, and tokens without a meaning. Other programs do not load a model
+    /// without one.
+    /// </summary>
+    public static void WriteTokenizer(int vocabulary, string folder)
+    {
+        var tokens = new Dictionary<string, int>(vocabulary);
+        for (var id = 0; id < vocabulary; id++) tokens[id < 256 ? ByteToken(id) : string.Create(CultureInfo.InvariantCulture, $"<|{id}|>")] = id;
+        var cut = new { type = "ByteLevel", add_prefix_space = false, trim_offsets = true, use_regex = true };
+        File.WriteAllBytes(Path.Combine(folder, "tokenizer.json"), JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            version = "1.0",
+            added_tokens = Array.Empty<object>(),
+            pre_tokenizer = cut,
+            decoder = cut,
+            model = new { type = "BPE", vocab = tokens, merges = Array.Empty<string>() },
+        }));
+    }
+
+    /// <summary>How byte-level tokenizers write a byte: as itself where it can be seen, else as a letter from U+0100 on.</summary>
+    private static string ByteToken(int value)
+    {
+        if (IsVisible(value)) return ((char)value).ToString();
+        return ((char)(256 + Enumerable.Range(0, value).Count(b => !IsVisible(b)))).ToString();
+
+        static bool IsVisible(int b) => b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
     }
 
     private static void WriteHeader(FileStream file, (string Name, int[] Shape)[] tensors)

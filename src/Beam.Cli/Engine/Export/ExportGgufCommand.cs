@@ -1,0 +1,29 @@
+using System.CommandLine;
+using Beam.Cli.Hosting;
+using Beam.ML.Vllm.Weights.Gguf;
+
+namespace Beam.Cli.Engine.Export;
+
+/// <summary><c>beam engine export-gguf MODEL OUT</c>: a checkpoint as a file for llama.cpp.</summary>
+internal static class ExportGgufCommand
+{
+    public static Command Create(CliHost host)
+    {
+        var model = new Argument<string>("MODEL") { Description = "A checkpoint folder, or a hub id that is in the local Hugging Face cache." };
+        var output = new Argument<string>("OUT") { Description = "The file to write, or a folder to write it in." };
+        var type = new Option<GgufType>("--type") { Description = "What matrices are stored in.", DefaultValueFactory = _ => GgufType.BF16 };
+        type.AcceptOnlyFromAmong("f32", "f16", "bf16", "q8_0");
+        var command = new Command("export-gguf", "Write a checkpoint as a GGUF file, for llama.cpp.") { model, output, type };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var (name, kind) = (parsed.GetRequiredValue(model), parsed.GetValue(type));
+            var path = parsed.GetRequiredValue(output);
+            if (Directory.Exists(path)) path = Path.Combine(path, $"{Path.GetFileName(name.TrimEnd('/', '\\'))}-{kind.ToString().ToUpperInvariant()}.gguf");
+            var export = await LoadingNotice.ShowAsync(host, name, () => Task.Run(() => GgufExporter.Export(name, path, kind, cancellationToken), cancellationToken));
+            foreach (var warning in export.Warnings) await host.Error.WriteLineAsync($"beam: {warning}");
+            await host.Output.WriteLineAsync($"{path}: {export.Architecture}, {export.Tensors} tensors, {export.Bytes / 1e6:N1} MB");
+            return ExitCode.Success;
+        });
+        return command;
+    }
+}
