@@ -36,7 +36,7 @@ internal sealed partial class CpuModelRunner : IModelRunner
             using var checkpoint = Checkpoint.Open(folder);
             var roundToBFloat16 = options.Dtype == ModelDtype.BFloat16;
             var shapes = architecture.KvShapes(config);
-            var format = CacheFormat(options.Dtype, config.Type);
+            var format = CacheFormat(options, config.Type);
 
             // What the cache can hold is settled first: nothing is sized by a length that only config.json claims.
             var plan = KvCachePlan.Make(
@@ -123,10 +123,11 @@ internal sealed partial class CpuModelRunner : IModelRunner
         return _model.Logits(_context, CollectionsMarshal.AsSpan(_logitRows));
     }
 
-    private static KvCacheFormat CacheFormat(ModelDtype dtype, TensorType? stored) => dtype switch
+    private static KvCacheFormat CacheFormat(EngineOptions options, TensorType? stored) => (options.KvCacheDtype, options.Dtype) switch
     {
-        ModelDtype.BFloat16 => KvCacheFormat.BFloat16,
-        ModelDtype.Float32 => KvCacheFormat.Float32,
+        (KvCacheDtype.Int8, _) => KvCacheFormat.Int8,
+        (KvCacheDtype.BFloat16, _) or (KvCacheDtype.Auto, ModelDtype.BFloat16) => KvCacheFormat.BFloat16,
+        (KvCacheDtype.Float32, _) or (KvCacheDtype.Auto, ModelDtype.Float32) => KvCacheFormat.Float32,
         _ => stored == TensorType.BFloat16 ? KvCacheFormat.BFloat16 : KvCacheFormat.Float32,
     };
 }

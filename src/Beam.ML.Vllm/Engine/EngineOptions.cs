@@ -34,6 +34,25 @@ public enum MatrixKernels
     BFloat16Dot,
 }
 
+/// <summary>The numbers that the cache keeps keys and values in.</summary>
+public enum KvCacheDtype
+{
+    /// <summary><c>auto</c>: those of the weights, as <see cref="ModelDtype"/> says.</summary>
+    Auto,
+
+    /// <summary><c>bfloat16</c>.</summary>
+    BFloat16,
+
+    /// <summary><c>float32</c>.</summary>
+    Float32,
+
+    /// <summary>
+    /// <c>int8_per_token_head</c>: a byte for each number, and a scale for each token and head, one for its key and one for its value.
+    /// Takes about half of bfloat16's memory, so that twice as many tokens fit; outputs differ slightly.
+    /// </summary>
+    Int8,
+}
+
 /// <summary>In which order requests are served.</summary>
 public enum SchedulingPolicy
 {
@@ -58,6 +77,9 @@ public sealed record EngineOptions
 
     /// <summary>How matrices are multiplied. Under <see cref="ModelDtype.Float32"/> activations are never rounded.</summary>
     public MatrixKernels MatrixKernels { get; init; }
+
+    /// <summary><c>kv_cache_dtype</c>.</summary>
+    public KvCacheDtype KvCacheDtype { get; init; }
 
     /// <summary><c>max_model_len</c>: prompt and output together, in tokens. By default what the model was made for, or what the cache holds if that is less.</summary>
     public int? MaxModelLength { get; init; }

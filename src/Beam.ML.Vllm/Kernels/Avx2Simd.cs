@@ -37,7 +37,26 @@ internal readonly unsafe partial struct Avx2Simd : ISimd<Vector256<float>>
         System.Runtime.Intrinsics.X86.Fma.MultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Exp(Vector256<float> value) => Vector256.Exp(value);
+    public static Vector256<float> Exp(Vector256<float> value)
+    {
+        // The operand that may not be a number comes second: then it is what Max and Min return.
+        var lowest = Vector256.Create(ExpPolynomial.Lowest);
+        var x = Avx.Min(Vector256.Create(ExpPolynomial.Highest), Avx.Max(lowest, value));
+        var shifted = Fma(x, Vector256.Create(ExpPolynomial.Log2E), Vector256.Create(ExpPolynomial.Shift));
+        var n = shifted - Vector256.Create(ExpPolynomial.Shift);
+        var r = Fma(n, Vector256.Create(ExpPolynomial.MinusLn2Low), Fma(n, Vector256.Create(ExpPolynomial.MinusLn2High), x));
+        var p = Fma(Vector256.Create(ExpPolynomial.C7), r, Vector256.Create(ExpPolynomial.C6));
+        p = Fma(p, r, Vector256.Create(ExpPolynomial.C5));
+        p = Fma(p, r, Vector256.Create(ExpPolynomial.C4));
+        p = Fma(p, r, Vector256.Create(ExpPolynomial.C3));
+        p = Fma(p, r, Vector256.Create(ExpPolynomial.C2));
+        p = Fma(p, r, Vector256<float>.One);
+        p = Fma(p, r, Vector256<float>.One);
+
+        // The last bits of what was shifted are n as a whole number, which goes to the exponent.
+        var scaled = (p.AsInt32() + (shifted.AsInt32() << 23)).AsSingle();
+        return Vector256.AndNot(scaled, Vector256.LessThan(value, lowest));
+    }
 
     public static float Sum(Vector256<float> value)
     {
@@ -61,6 +80,10 @@ internal readonly unsafe partial struct Avx2Simd : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadBFloat16(ushort* source) =>
         (Avx2.ConvertToVector256Int32(Vector128.Load(source)).AsUInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadInt8(sbyte* source) =>
+        Avx.ConvertToVector256Single(Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(long*)source).AsSByte()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBFloat16(ushort* target, Vector256<float> value)

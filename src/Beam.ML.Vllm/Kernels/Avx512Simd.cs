@@ -36,7 +36,22 @@ internal readonly unsafe partial struct Avx512Simd : ISimd<Vector512<float>>
     public static Vector512<float> Fma(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Avx512F.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Exp(Vector512<float> value) => Vector512.Exp(value);
+    public static Vector512<float> Exp(Vector512<float> value)
+    {
+        // The operand that may not be a number comes second: then it is what Max and Min return.
+        var x = Avx512F.Min(Vector512.Create(ExpPolynomial.Highest), Avx512F.Max(Vector512.Create(-105f), value));
+        var shifted = Fma(x, Vector512.Create(ExpPolynomial.Log2E), Vector512.Create(ExpPolynomial.Shift));
+        var n = shifted - Vector512.Create(ExpPolynomial.Shift);
+        var r = Fma(n, Vector512.Create(ExpPolynomial.MinusLn2Low), Fma(n, Vector512.Create(ExpPolynomial.MinusLn2High), x));
+        var p = Fma(Vector512.Create(ExpPolynomial.C7), r, Vector512.Create(ExpPolynomial.C6));
+        p = Fma(p, r, Vector512.Create(ExpPolynomial.C5));
+        p = Fma(p, r, Vector512.Create(ExpPolynomial.C4));
+        p = Fma(p, r, Vector512.Create(ExpPolynomial.C3));
+        p = Fma(p, r, Vector512.Create(ExpPolynomial.C2));
+        p = Fma(p, r, Vector512<float>.One);
+        p = Fma(p, r, Vector512<float>.One);
+        return Avx512F.Scale(p, n);
+    }
 
     public static float Sum(Vector512<float> value) => Avx2Simd.Sum(value.GetLower() + value.GetUpper());
 
@@ -52,6 +67,10 @@ internal readonly unsafe partial struct Avx512Simd : ISimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadBFloat16(ushort* source) =>
         (Avx512F.ConvertToVector512UInt32(Vector256.Load(source)) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadInt8(sbyte* source) =>
+        Avx512F.ConvertToVector512Single(Avx512F.ConvertToVector512Int32(Vector128.Load(source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBFloat16(ushort* target, Vector512<float> value)

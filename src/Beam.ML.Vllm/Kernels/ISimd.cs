@@ -36,6 +36,7 @@ internal unsafe interface ISimd<TVec> : ICodeSimd<TVec> where TVec : struct
     /// <summary>a × b + c, rounded once where the machine can.</summary>
     static abstract TVec Fma(TVec a, TVec b, TVec c);
 
+    /// <summary>e to each lane, to within two units in the last place; zero below −87 at the latest, huge or infinite above 88.</summary>
     static abstract TVec Exp(TVec value);
 
     /// <summary>The sum of all lanes, always in the same order.</summary>
@@ -51,6 +52,9 @@ internal unsafe interface ISimd<TVec> : ICodeSimd<TVec> where TVec : struct
 
     /// <summary>Width consecutive bfloat16 numbers.</summary>
     static abstract TVec LoadBFloat16(ushort* source);
+
+    /// <summary>Width consecutive signed bytes.</summary>
+    static abstract TVec LoadInt8(sbyte* source);
 
     /// <summary>Rounds to nearest even and stores Width consecutive bfloat16 numbers.</summary>
     static abstract void StoreBFloat16(ushort* target, TVec value);

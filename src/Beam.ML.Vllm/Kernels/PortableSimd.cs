@@ -63,6 +63,13 @@ internal readonly unsafe partial struct PortableSimd : ISimd<Vector<float>>
         return Vector.Load(lanes);
     }
 
+    public static Vector<float> LoadInt8(sbyte* source)
+    {
+        var lanes = stackalloc float[Vector<float>.Count];
+        for (var i = 0; i < Vector<float>.Count; i++) lanes[i] = source[i];
+        return Vector.Load(lanes);
+    }
+
     public static void StoreBFloat16(ushort* target, Vector<float> value)
     {
         for (var i = 0; i < Vector<float>.Count; i++) target[i] = BFloat16Bits.FromSingle(value[i]);

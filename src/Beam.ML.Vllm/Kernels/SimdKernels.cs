@@ -19,7 +19,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool, T
         _quantizedRows?.Dispose();
         _rowSums?.Dispose();
         _widened?.Dispose();
-        _scores?.Dispose();
+        _attentionScratch?.Dispose();
+        _attentionPartials?.Dispose();
     }
 
     /// <summary>The part of <paramref name="count"/> equal pieces of work that falls to one thread.</summary>

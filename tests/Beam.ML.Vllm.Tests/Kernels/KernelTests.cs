@@ -135,7 +135,7 @@ public sealed unsafe class KernelTests
         var random = new Random(4);
         foreach (var (heads, shared, size) in new[] { (1, 4, 32), (2, 1, 20), (2, 3, 40), (1, 5, 80) })
         {
-            foreach (var format in Enum.GetValues<KvCacheFormat>())
+            foreach (var format in new[] { KvCacheFormat.Float32, KvCacheFormat.BFloat16 })
             {
                 foreach (var set in Sets) CheckAttention(random, set, format, heads, shared, size);
             }

@@ -116,6 +116,24 @@ public sealed class GoldenModelTests
         Assert.That(Math.Sqrt(all), Is.LessThanOrEqualTo(1.5 * Math.Sqrt(allAllowed)));
     }
 
+    /// <summary>Seven bits and a scale for each head: the error is of the size of bfloat16's, twice that at most.</summary>
+    [Test]
+    public void An_int8_cache_errs_little([ValueSource(nameof(Families))] string family)
+    {
+        using var model = Model(family, "config.json");
+        using var harness = new RunnerHarness(model.Folder, cache: KvCacheDtype.Int8);
+        ForEachCase(family, (prompt, expected, _, details) =>
+        {
+            var sequence = RunnerHarness.NewSequence(prompt);
+            var logits = harness.Logits(sequence);
+            harness.Free(sequence);
+            var squares = logits.Zip(expected, (a, e) => a.Zip(e, (x, y) => Math.Pow(x - y, 2)).Sum()).Sum();
+            var (error, ofBFloat16) = (Math.Sqrt(squares / logits.Length / harness.Vocabulary), details.GetProperty("bfloat16_rms_error").GetDouble());
+            TestContext.Out.WriteLine($"{error:g3}, {error / ofBFloat16:n2} times bfloat16's");
+            Assert.That(error, Is.LessThanOrEqualTo(2.5 * ofBFloat16));
+        });
+    }
+
     [Test]
     public void A_row_has_the_same_bits_whatever_is_beside_it([ValueSource(nameof(Families))] string family, [Values] InstructionSetChoice set) =>
         CheckRowsAlone(family, set, MatrixKernels.Fma);
@@ -124,14 +142,18 @@ public sealed class GoldenModelTests
     public void A_row_has_the_same_bits_whatever_is_beside_it_in_dot_products([ValueSource(nameof(Families))] string family) =>
         CheckRowsAlone(family, InstructionSetChoice.Avx512, MatrixKernels.BFloat16Dot);
 
-    private static void CheckRowsAlone(string family, InstructionSetChoice set, MatrixKernels kernels)
+    [Test]
+    public void A_row_has_the_same_bits_whatever_is_beside_it_in_an_int8_cache([ValueSource(nameof(Families))] string family, [Values] InstructionSetChoice set) =>
+        CheckRowsAlone(family, set, MatrixKernels.Fma, KvCacheDtype.Int8);
+
+    private static void CheckRowsAlone(string family, InstructionSetChoice set, MatrixKernels kernels, KvCacheDtype cache = KvCacheDtype.Auto)
     {
         if (!InstructionSets.IsSupported((InstructionSet)set)) Assert.Ignore($"This machine has no {set}.");
         using var model = Model(family, "config.json");
-        using var alone = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 1, (InstructionSet)set, kernels);
-        using var together = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 3, (InstructionSet)set, kernels);
+        using var alone = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 1, (InstructionSet)set, kernels, cache);
+        using var together = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 3, (InstructionSet)set, kernels, cache);
         var random = new Random(5);
-        for (var round = 0; round < 10; round++)
+        for (var round = 0; round < 6; round++)
         {
             var prompts = Enumerable.Range(0, random.Next(2, 9))
                 .Select(_ => Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.Next(alone.Vocabulary)).ToArray()).ToArray();

@@ -17,11 +17,12 @@ internal sealed class RunnerHarness : IDisposable
 
     /// <remarks>The test is skipped where the machine lacks the kernels.</remarks>
     public RunnerHarness(
-        string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null, MatrixKernels kernels = MatrixKernels.Auto)
+        string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null, MatrixKernels kernels = MatrixKernels.Auto,
+        KvCacheDtype cache = KvCacheDtype.Auto)
     {
         var options = new EngineOptions
         {
-            Model = folder, Dtype = dtype, MatrixKernels = kernels, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true, MaxLoraRank = 64,
+            Model = folder, Dtype = dtype, MatrixKernels = kernels, KvCacheDtype = cache, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true, MaxLoraRank = 64,
         };
         try
         {
