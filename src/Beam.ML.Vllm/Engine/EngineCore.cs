@@ -18,7 +18,8 @@ internal sealed class EngineCore : IDisposable
         _blocks = new BlockManager(runner.Blocks, options.BlockSize, options.EnablePrefixCaching);
         var proposer = options.SpeculativeConfig is { } speculation ? new NgramProposer(speculation, runner.MaxModelLength) : null;
         _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy, options.MaxLoras, proposer);
-        _outputs = new OutputProcessor(eos, runner.MaxModelLength);
+        Metrics = new EngineMetrics(options, runner.MaxModelLength, runner.Blocks, Stats);
+        _outputs = new OutputProcessor(eos, runner.MaxModelLength, Metrics);
     }
 
     public bool HasUnfinished => _scheduler.HasUnfinished;
@@ -27,6 +28,8 @@ internal sealed class EngineCore : IDisposable
 
     /// <summary>Requests whose last output has not been handed out.</summary>
     public int LiveRequests => _outputs.Live;
+
+    public EngineMetrics Metrics { get; }
 
     public BlockManager Blocks => _blocks;
 
@@ -77,13 +80,18 @@ internal sealed class EngineCore : IDisposable
         MeanBatchSize = _steps == 0 ? 0 : (double)_batchSizes / _steps,
     };
 
-    public void Dispose() => _runner.Dispose();
+    public void Dispose()
+    {
+        Metrics.Dispose();
+        _runner.Dispose();
+    }
 
     private void Postprocess(SchedulerOutput step, ModelRunnerOutput output)
     {
         _steps++;
         _computedTokens += step.TotalTokens;
         _batchSizes += step.Scheduled.Count;
+        Metrics.Step(step.TotalTokens);
         for (var i = 0; i < step.Scheduled.Count; i++)
         {
             var scheduled = step.Scheduled[i];

@@ -72,6 +72,9 @@ public sealed record EngineOptions
     /// <summary>The name that outputs and metrics give the model; the last part of <see cref="Model"/> by default.</summary>
     public string? ServedModelName { get; init; }
 
+    /// <summary>The name in use.</summary>
+    internal string ModelName => ServedModelName ?? Path.GetFileName(Model.TrimEnd('/', '\\'));
+
     /// <summary><c>dtype</c>.</summary>
     public ModelDtype Dtype { get; init; }
 

@@ -45,7 +45,7 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         _eos = EosTokens.From(Tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
         var runner = new CpuModelRunner(options, config, folder);
         _core = new EngineCore(runner, options, _eos);
-        ModelName = options.ServedModelName ?? Path.GetFileName(options.Model.TrimEnd('/', '\\'));
+        ModelName = options.ModelName;
         ModelFolderPath = folder;
         MaxModelLength = runner.MaxModelLength;
         VocabularySize = runner.VocabularySize;
@@ -77,6 +77,9 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
 
     /// <summary>The engine's state and counts.</summary>
     public EngineStats Stats => _core.Stats();
+
+    /// <summary>The engine's metrics, histograms included, under vLLM's names.</summary>
+    public EngineMetrics Metrics => _core.Metrics;
 
     /// <summary>Whether the engine serves requests.</summary>
     public bool IsAlive => _death is null && !_stopping;

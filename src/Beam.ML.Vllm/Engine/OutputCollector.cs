@@ -21,6 +21,8 @@ internal sealed class OutputCollector
     private IReadOnlyList<PositionLogprobs?>? _promptLogprobs;
     private Exception? _failure;
     private bool _delivered;
+    private int _closed;
+    private int _longest;
 
     /// <param name="requestId">The request's id.</param>
     /// <param name="prompt">The prompt as text, where it was given as text.</param>
@@ -32,6 +34,9 @@ internal sealed class OutputCollector
         _completions = new CompletionBuffer[parameters.Sequences];
         for (var i = 0; i < _completions.Length; i++) _completions[i] = new CompletionBuffer(parameters.OutputKind == OutputKind.Cumulative);
     }
+
+    /// <summary>The request's own parameters.</summary>
+    public SamplingParams Parameters => _parameters;
 
     /// <summary>What a pooling request came to.</summary>
     public float[]? Pooled { get; private set; }
@@ -53,6 +58,13 @@ internal sealed class OutputCollector
     public void PublishPooled(float[] pooled)
     {
         lock (_lock) Pooled = pooled;
+    }
+
+    /// <summary>Notes that a completion has ended; with the last one, returns the tokens of the longest. For the step loop alone.</summary>
+    public int? Close(int tokens)
+    {
+        _longest = Math.Max(_longest, tokens);
+        return ++_closed == _completions.Length ? _longest : null;
     }
 
     /// <summary>Ends the stream with an error, after what was published.</summary>

@@ -1,10 +1,9 @@
-using System.Diagnostics;
 using Beam.ML.Vllm.Sampling;
 
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>Turns chosen tokens into outputs: decides whether a request has ended, decodes its text, and hands it out.</summary>
-internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
+internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineMetrics metrics)
 {
     private readonly Dictionary<Sequence, OutputState> _states = [];
 
@@ -25,6 +24,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
         try
         {
             var state = _states[sequence];
+            if (!tokens.IsEmpty) metrics.Tokens(sequence);
             for (var i = 0; i < tokens.Length && sequence.FinishReason is null; i++) Append(sequence, state, tokens[i], logprobs[i]);
         }
         catch (Exception e)
@@ -49,7 +49,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
     public bool Publish(Sequence sequence)
     {
         var state = _states[sequence];
-        if (sequence.FinishReason is not null) Forget(sequence);
+        if (sequence.FinishReason is not null) Forget(sequence, state);
         try
         {
             state.Publish();
@@ -59,7 +59,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
             state.Fail(Failed(sequence, e));
             if (sequence.FinishReason is not null) return true;
             sequence.Finish(FinishReason.Error);
-            Forget(sequence);
+            Forget(sequence, state);
         }
 
         return sequence.FinishReason is not null;
@@ -84,12 +84,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
     {
         sequence.Append(token);
         GenerationTokens++;
-        if (sequence.OutputLength == 1)
-        {
-            sequence.Times.FirstToken = Stopwatch.GetTimestamp();
-            PromptTokens += sequence.PromptLength;
-        }
-
+        if (sequence.OutputLength == 1) PromptTokens += sequence.PromptLength;
         var end = StopCheck.Check(sequence, eos, maxModelLength);
         var hide = end?.Reason == FinishReason.Stop && !sequence.Parameters.IncludeStopStringInOutput;
         if (state.Append(hide, ends: end is not null, logprobs) is { } stop) end = (FinishReason.Stop, stop);
@@ -99,9 +94,11 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength)
     private static RequestFailedException Failed(Sequence sequence, Exception cause) =>
         new($"Request {sequence.RequestId} failed while its output was decoded: {cause.Message}", cause);
 
-    private void Forget(Sequence sequence)
+    private void Forget(Sequence sequence, OutputState state)
     {
         _states.Remove(sequence);
         FinishedRequests++;
+        metrics.Finished(sequence);
+        if (state.Collector.Close(sequence.OutputLength) is { } longest) metrics.RequestFinished(state.Collector.Parameters, longest);
     }
 }

@@ -38,5 +38,5 @@ internal sealed class CoreHarness(IModelRunner runner, EngineOptions options, pa
 
     public void Dispose() => _core.Dispose();
 
-    private static OutputCollector NewCollector(string id, CoreRequest request) => new(id, null, request.Prompt, request.Parameters.OutputKind);
+    private static OutputCollector NewCollector(string id, CoreRequest request) => new(id, null, request.Prompt, request.Parameters);
 }
