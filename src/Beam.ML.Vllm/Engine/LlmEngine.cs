@@ -84,6 +84,9 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
     /// <summary>Whether the engine serves requests.</summary>
     public bool IsAlive => _death is null && !_stopping;
 
+    /// <summary>Completes when the engine has stopped, for whatever reason.</summary>
+    internal Task Stopped => _ended.Task;
+
     /// <summary>Loads a model on a thread of its own.</summary>
     /// <inheritdoc cref="LlmEngine(EngineOptions)" path="/exception"/>
     public static Task<LlmEngine> LoadAsync(EngineOptions options, CancellationToken cancellationToken = default) =>

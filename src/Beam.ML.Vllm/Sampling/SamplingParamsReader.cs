@@ -108,7 +108,7 @@ internal static class SamplingParamsReader
     private static string Shorten(string text) => text.Length <= 60 ? text : text[..60] + "…";
 
     // Levenshtein distance.
-    private static int Distance(string a, string b)
+    internal static int Distance(string a, string b)
     {
         if (b.Length > 64) return int.MaxValue;
         var row = Enumerable.Range(0, b.Length + 1).ToArray();

@@ -1,0 +1,83 @@
+using System.CommandLine;
+using Beam.Cli.Hosting;
+using Beam.ML.Vllm.Arguments;
+using Beam.ML.Vllm.Engine;
+
+namespace Beam.Cli.Engine.Serve;
+
+/// <summary>vLLM's engine arguments as options of a command, made of the engine's own table.</summary>
+internal sealed class EngineArgumentOptions
+{
+    private readonly List<(string Name, Option Option)> _options = [];
+
+    public void AddTo(Command command)
+    {
+        foreach (var argument in EngineArguments.All)
+        {
+            Add(command, argument.Name, argument.Alias, argument.Description, argument.IsFlag, argument.IsList, hidden: false);
+            if (argument.IsFlag) Add(command, "no_" + argument.Name, null, $"Turns --{argument.Name.Replace('_', '-')} off.", isFlag: true, isList: false, hidden: true);
+        }
+
+        foreach (var name in EngineArguments.ForeignNames) Add(command, name, null, "Has no effect here.", isFlag: true, isList: false, hidden: true);
+    }
+
+    public EngineOptions Read(ParseResult parsed, EngineOptions options)
+    {
+        try
+        {
+            return EngineArguments.Apply(options, Given(parsed));
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message);
+        }
+    }
+
+    public IReadOnlyList<string> ServedModelNames(ParseResult parsed) =>
+        Given(parsed).Where(given => given.Key == "served_model_name").SelectMany(given => (string[])given.Value!).ToArray();
+
+    /// <summary>What to say of an argument that is not known.</summary>
+    public static string Explain(string token, Command command)
+    {
+        if (!token.StartsWith('-')) return $"There is one MODEL; '{token}' is one too many.";
+        var name = token.Split('=')[0];
+        var nearest = command.Options.Where(option => !option.Hidden).Select(option => option.Name).MinBy(known => EngineArguments.Distance(known, name));
+        return $"Unknown argument '{name}'. Did you mean '{nearest}'?";
+    }
+
+    private IEnumerable<KeyValuePair<string, object?>> Given(ParseResult parsed)
+    {
+        foreach (var (name, option) in _options)
+        {
+            if (parsed.GetResult(option) is not { Implicit: false }) continue;
+            var values = parsed.GetValue((Option<string[]>)option) ?? [];
+            yield return new(name, values.Length == 0 ? null : option.Arity.MaximumNumberOfValues > 1 ? values : values[^1]);
+        }
+    }
+
+    private void Add(Command command, string name, string? alias, string description, bool isFlag, bool isList, bool hidden)
+    {
+        var main = Dashed(name);
+        AddOne(main, hidden);
+        foreach (var other in new[] { "--" + name, alias is null ? main : Dashed(alias), alias is null ? main : "--" + alias }.Distinct())
+            if (other != main) AddOne(other, hide: true);
+
+        void AddOne(string option, bool hide)
+        {
+            var added = new Option<string[]>(option)
+            {
+                Description = description,
+                Hidden = hide,
+                Arity = isList ? ArgumentArity.OneOrMore : isFlag ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
+                AllowMultipleArgumentsPerToken = isList,
+                // The table says what a value may be; whether there may be several is said above.
+                CustomParser = result => [.. result.Tokens.Select(token => token.Value)],
+                HelpName = isFlag ? "true|false" : "value",
+            };
+            _options.Add((name, added));
+            command.Options.Add(added);
+        }
+    }
+
+    private static string Dashed(string name) => "--" + name.Replace('_', '-');
+}

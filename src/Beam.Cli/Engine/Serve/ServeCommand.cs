@@ -1,0 +1,70 @@
+using System.CommandLine;
+using System.Net;
+using Beam.Cli.Hosting;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Server;
+using Microsoft.Extensions.Logging;
+
+namespace Beam.Cli.Engine.Serve;
+
+/// <summary><c>beam engine serve MODEL</c>: an OpenAI-compatible server, with vLLM's arguments.</summary>
+internal static class ServeCommand
+{
+    public static Command Create(CliHost host)
+    {
+        var model = new Argument<string>("MODEL") { Description = "A checkpoint folder, or a hub id that is in the local Hugging Face cache." };
+        // What is not known is told with what was probably meant.
+        var rest = new Argument<string[]>("rest") { Arity = ArgumentArity.ZeroOrMore, Hidden = true };
+        var command = new Command("serve", "Serve a model over HTTP to clients of OpenAI's API. The arguments are vLLM's.") { model, rest };
+        ServerArguments serverArguments = new();
+        EngineArgumentOptions engineArguments = new();
+        serverArguments.AddTo(command);
+        engineArguments.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var name = parsed.GetRequiredValue(model);
+            if (name.StartsWith('-')) throw new UsageException(EngineArgumentOptions.Explain(name, command));
+            if (parsed.GetValue(rest) is [var unknown, ..]) throw new UsageException(EngineArgumentOptions.Explain(unknown, command));
+            var engineOptions = engineArguments.Read(parsed, new EngineOptions { Model = name });
+            using var loggers = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Warning).AddProvider(new ErrorLog(host.Error)));
+            var serverOptions = serverArguments.Read(parsed, engineArguments.ServedModelNames(parsed)) with { LoggerFactory = loggers };
+            serverOptions.Validate();
+            await using var engine = await LoadingNotice.ShowAsync(host, engineOptions.Model, () => LlmEngine.LoadAsync(engineOptions, cancellationToken));
+            await using var server = await OpenAIServer.StartAsync(engine, serverOptions, cancellationToken);
+            await AnnounceAsync(host, engine, server, serverOptions);
+            return await RunAsync(host, engine, server, serverOptions.ShutdownGrace, cancellationToken);
+        });
+        return command;
+    }
+
+    private static async Task AnnounceAsync(CliHost host, LlmEngine engine, OpenAIServer server, ServerOptions options)
+    {
+        if (server.Address is { } address && options.ApiKeys.Count == 0 && IPAddress.TryParse(options.Host, out var ip) && !IPAddress.IsLoopback(ip))
+            await host.Error.WriteLineAsync($"beam: warning: anyone who reaches {address} may use the model; ask for a key with --api-key or VLLM_API_KEY.");
+        var name = options.ServedModelNames.Count > 0 ? options.ServedModelNames[0] : engine.ModelName;
+        await host.Output.WriteLineAsync($"Serving {name} (max_model_len {engine.MaxModelLength}) at {server.Address?.ToString() ?? $"unix:{server.UnixSocketPath}"}");
+        await host.Output.FlushAsync();
+    }
+
+    private static async Task<int> RunAsync(CliHost host, LlmEngine engine, OpenAIServer server, TimeSpan grace, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await engine.Stopped.WaitAsync(cancellationToken);
+            await host.Error.WriteLineAsync("beam: the engine has stopped after an error; the log above says which.");
+            return ExitCode.Failure;
+        }
+        catch (OperationCanceledException)
+        {
+            using var now = new CancellationTokenSource();
+            using var again = host.Interrupts.Handle(() =>
+            {
+                now.Cancel();
+                return true;
+            });
+            if (host.IsOutputTerminal) await host.Error.WriteLineAsync($"Requests under way have {grace.TotalSeconds:0} s to end; Ctrl-C ends them now.");
+            await server.StopAsync(now.Token);
+            return ExitCode.Success;
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Lora;
+
+namespace Beam.ML.Vllm.Arguments;
+
+/// <summary>
+/// vLLM's engine arguments by their names, as a command line (<c>--max-model-len 4096</c>) or a dictionary (<c>max_model_len</c>) gives
+/// them. Those that this engine has set its <see cref="EngineOptions"/>; those that only matter where vLLM runs are accepted, or refused
+/// with the reason.
+/// </summary>
+public static class EngineArguments
+{
+    private static readonly EngineArgument[] Table =
+    [
+        new("served_model_name", "The name that requests and metrics give the model; several may be given.", (o, v) => o with { ServedModelName = v.List[0] }) { IsList = true },
+        new("dtype", "The numbers that weights and cache are kept in: auto, bfloat16 or float32.", (o, v) => o with { Dtype = DtypeOf(v) }),
+        new("max_model_len", "The longest sequence, prompt and output together, in tokens.", (o, v) => o with { MaxModelLength = v.Text is "auto" or "-1" ? null : v.Int }),
+        new("max_num_seqs", "Requests that run at a time.", (o, v) => o with { MaxNumSequences = v.Int }),
+        new("max_num_batched_tokens", "Tokens computed in one step.", (o, v) => o with { MaxNumBatchedTokens = v.Int }),
+        new("block_size", "Tokens in a block of the cache.", (o, v) => o with { BlockSize = v.Int }),
+        new("gpu_memory_utilization", "The part of the free memory that the cache may take, in (0, 1].", (o, v) => o with { MemoryUtilization = v.Double }) { Alias = "memory_utilization" },
+        new("num_gpu_blocks_override", "Blocks in the cache, whatever the memory would allow.", (o, v) => o with { NumKvBlocks = v.Int }) { Alias = "num_kv_blocks_override" },
+        new("num_threads", "Threads that compute; one for each processor by default.", (o, v) => o with { NumThreads = v.Int }),
+        new("enable_prefix_caching", "Reuse the cache of equal beginnings; on by default.", (o, v) => o with { EnablePrefixCaching = v.Bool }) { IsFlag = true },
+        new("scheduling_policy", "fcfs (first come, first served) or priority.", (o, v) => o with
+        {
+            SchedulingPolicy = v.OneOf(("fcfs", SchedulingPolicy.Fcfs), ("priority", SchedulingPolicy.Priority)),
+        }),
+        new("seed", "Where sampling starts.", (o, v) => o with { Seed = v.Long }),
+        new("skip_tokenizer_init", "Load no tokenizer: prompts and outputs are token ids.", (o, v) => o with { SkipTokenizerInit = v.Bool }) { IsFlag = true },
+        new("speculative_config", "Guess tokens ahead, as JSON: {\"method\": \"ngram\", \"num_speculative_tokens\": 4}.", (o, v) => o with { SpeculativeConfig = SpeculativeConfig.Parse(v.Text) }),
+        new("enable_lora", "Requests may name LoRA adapters.", (o, v) => o with { EnableLora = v.Bool }) { IsFlag = true },
+        new("lora_modules", "Adapters to load, each as name=path.", (o, v) => o with { LoraModules = [.. v.List.Select(LoraRequest.Parse)] }) { IsList = true },
+        new("max_loras", "Different adapters in one batch.", (o, v) => o with { MaxLoras = v.Int }),
+        new("max_lora_rank", "The highest rank of an adapter.", (o, v) => o with { MaxLoraRank = v.Int }),
+        new("max_cpu_loras", "Adapters in memory.", (o, v) => o with { MaxCpuLoras = v.Int }),
+    ];
+
+    /// <summary>Arguments that change nothing here, or nothing but their one value does.</summary>
+    private static readonly ForeignArgument[] Foreign =
+    [
+        new("tensor_parallel_size", "The engine computes on one machine's processors; give it threads with num_threads.", Only: "1"),
+        new("pipeline_parallel_size", "The engine computes on one machine's processors.", Only: "1"),
+        new("data_parallel_size", "One engine serves; start several behind a load balancer.", Only: "1"),
+        new("enforce_eager", "There are no graphs to capture."),
+        new("max_seq_len_to_capture", "There are no graphs to capture."),
+        new("compilation_config", "There is nothing to compile."),
+        new("disable_custom_all_reduce", "Nothing is reduced over devices."),
+        new("enable_chunked_prefill", "Long prompts are always computed in pieces.", Only: "true"),
+        new("async_scheduling", "Scheduling costs less than there would be to hide."),
+        new("trust_remote_code", "No code of a model is ever run."),
+        new("disable_log_stats", "The server's /metrics has them."),
+        new("disable_log_requests", "Requests are not logged."),
+        new("enable_log_requests", "Requests are not logged.", Only: "false"),
+        new("swap_space", "A preempted request is computed again, nothing is swapped.", Only: "0"),
+        new("cpu_offload_gb", "All weights are in main memory as it is.", Only: "0"),
+        new("load_format", "Models are read from safetensors.", Only: "auto", Or: "safetensors"),
+        new("device", "The engine computes on processors.", Only: "cpu", Or: "auto"),
+        new("tokenizer_mode", "The tokenizer is as tokenizer.json says.", Only: "auto"),
+        new("config_format", "Models are in Hugging Face's format.", Only: "auto", Or: "hf"),
+        new("distributed_executor_backend", "The engine is one process.", Only: "uni", Or: "mp"),
+        new("runner", "The engine generates; embeddings are had from the same model.", Only: "auto", Or: "generate"),
+        new("task", "The engine generates; embeddings are had from the same model.", Only: "auto", Or: "generate"),
+    ];
+
+    /// <summary>The names of the arguments that set something, in the form of a dictionary's keys.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. Table.Select(argument => argument.Name)];
+
+    /// <summary>All that a command line may name, for its help.</summary>
+    internal static IReadOnlyList<EngineArgument> All => Table;
+
+    /// <summary>Names that are accepted, or refused with a reason, and set nothing.</summary>
+    internal static IEnumerable<string> ForeignNames => Foreign.Select(argument => argument.Name);
+
+    /// <summary>Sets options by vLLM's names.</summary>
+    /// <param name="options">What holds where an argument is not given.</param>
+    /// <param name="arguments">
+    /// Names with <c>_</c> or <c>-</c>, with or without <c>--</c> in front; <c>no_enable_prefix_caching</c> and the like turn a flag off.
+    /// Values are texts, numbers, flags (null sets one) or lists.
+    /// </param>
+    /// <exception cref="ArgumentException">A name is unknown (the nearest known one is suggested), a value is wrong, or the argument asks for what this engine does not do.</exception>
+    public static EngineOptions Apply(EngineOptions options, IEnumerable<KeyValuePair<string, object?>> arguments)
+    {
+        foreach (var (given, value) in arguments) options = Apply(options, given, value);
+        options.Validate();
+        return options;
+    }
+
+    internal static EngineOptions Apply(EngineOptions options, string given, object? value)
+    {
+        var name = Normalize(given);
+        if (Find(name) is { } argument) return argument.Set(options, new ArgumentValue(argument.Name, value));
+        if (name.StartsWith("no_", StringComparison.Ordinal) && Find(name[3..]) is { IsFlag: true } flag)
+            return flag.Set(options, new ArgumentValue(flag.Name, !new ArgumentValue(name, value).Bool));
+        if (Foreign.FirstOrDefault(f => f.Name == name) is { } foreign)
+        {
+            foreign.Check(new ArgumentValue(name, value));
+            return options;
+        }
+
+        var nearest = Names.Concat(ForeignNames).MinBy(known => Distance(known, name));
+        throw new ArgumentException($"Unknown engine argument '{given}'. Did you mean '{nearest}'?");
+    }
+
+    /// <summary>A name as a dictionary has it: <c>--max-model-len</c> is <c>max_model_len</c>.</summary>
+    internal static string Normalize(string name) => name.TrimStart('-').Replace('-', '_').ToLowerInvariant();
+
+    /// <summary>How far a name is from one that is known.</summary>
+    internal static int Distance(string known, string given) => Sampling.SamplingParamsReader.Distance(Normalize(known), Normalize(given));
+
+    private static EngineArgument? Find(string name) => Table.FirstOrDefault(argument => argument.Name == name || argument.Alias == name);
+
+    private static ModelDtype DtypeOf(ArgumentValue value) => value.Text is "half" or "float16"
+        ? throw new ArgumentException($"dtype {value.Text} is for GPUs: processors compute with float32 or bfloat16. Use auto (float16 weights become float32), bfloat16 or float32.")
+        : value.OneOf(("auto", ModelDtype.Auto), ("bfloat16", ModelDtype.BFloat16), ("float32", ModelDtype.Float32), ("float", ModelDtype.Float32));
+
+    /// <summary>An argument that only matters elsewhere.</summary>
+    private sealed record ForeignArgument(string Name, string Reason, string? Only = null, string? Or = null)
+    {
+        public void Check(ArgumentValue value)
+        {
+            if (Only is null) return;
+            var text = Only is "true" or "false" ? (value.Bool ? "true" : "false") : value.Text;
+            if (text != Only && text != Or) throw new ArgumentException($"{Name} cannot be {text} here: {Reason}");
+        }
+    }
+}
+
+/// <summary>An argument that sets something.</summary>
+/// <param name="Name">vLLM's name, with underscores.</param>
+/// <param name="Description">What it sets, in a sentence.</param>
+/// <param name="Set">Sets it.</param>
+internal sealed record EngineArgument(string Name, string Description, Func<EngineOptions, ArgumentValue, EngineOptions> Set)
+{
+    /// <summary>Another name for it.</summary>
+    public string? Alias { get; init; }
+
+    /// <summary>It needs no value, and has a form that turns it off.</summary>
+    public bool IsFlag { get; init; }
+
+    /// <summary>It may have several values.</summary>
+    public bool IsList { get; init; }
+}

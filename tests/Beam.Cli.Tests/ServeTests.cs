@@ -1,0 +1,73 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using Beam.Cli.Hosting;
+
+namespace Beam.Cli.Tests;
+
+public sealed class ServeTests
+{
+    [Test]
+    public async Task The_model_is_served_until_an_interrupt()
+    {
+        var interrupts = new Interrupts();
+        var output = new FirstLine();
+        using var error = new StringWriter();
+        using var host = new CliHost(TextReader.Null, output, error, interrupts);
+        var serving = BeamTool.RunAsync(
+            ["engine", "serve", Tool.TinyGemma, "--port", "0", "--api-key", "secret", "--served-model-name", "capitals", "other", "--max-model-len", "512", "--no-enable-prefix-caching", "--tensor-parallel-size", "1"], host);
+        var first = await Task.WhenAny(serving, output.Line);
+        Assert.That(first, Is.EqualTo((Task)output.Line), error.ToString());
+        var line = await output.Line;
+        Assert.That(line, Does.StartWith("Serving capitals (max_model_len 512) at http://127.0.0.1:"));
+        using (var client = new HttpClient { BaseAddress = new Uri(line.Split(' ')[^1]) })
+        {
+            Assert.That((await client.GetAsync("/v1/models")).StatusCode, Is.EqualTo(HttpStatusCode.Unauthorized));
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", "secret");
+            Assert.That(await client.GetStringAsync("/v1/models"), Does.Contain("\"capitals\"").And.Contain("\"other\""));
+            using var content = new StringContent("""{"model": "other", "prompt": "What is the capital of France?", "max_tokens": 32, "temperature": 0}""", Encoding.UTF8, "application/json");
+            using var answer = await client.PostAsync("/v1/completions", content);
+            Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain("Paris"));
+        }
+
+        interrupts.Interrupt();
+        Assert.That(await serving, Is.EqualTo(ExitCode.Success), error.ToString());
+    }
+
+    [TestCase("--max-modl-len=5", "Unknown argument '--max-modl-len'. Did you mean '--max-model-len'?")]
+    [TestCase("--max-num-seqs=0", "max_num_seqs must be in [1, 65536], got 0.")]
+    [TestCase("--dtype=half", "dtype half is for GPUs")]
+    [TestCase("--tensor_parallel_size=2", "tensor_parallel_size cannot be 2 here")]
+    [TestCase("--ssl-keyfile=key.pem", "--ssl-keyfile needs --ssl-certfile.")]
+    [TestCase("again", "There is one MODEL")]
+    public async Task A_wrong_argument_is_told_before_anything_is_loaded(string argument, string message)
+    {
+        var result = await Tool.RunAsync("engine", "serve", "no-such-model", argument);
+        Assert.That((result.ExitCode, result.Output), Is.EqualTo((ExitCode.Usage, "")));
+        Assert.That(result.Error, Does.StartWith("beam: ").And.Contain(message));
+    }
+
+    [Test]
+    public async Task An_address_that_is_taken_is_told()
+    {
+        using var taken = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        var result = await Tool.RunAsync("engine", "serve", Tool.TinyGemma, "--port", $"{port}");
+        Assert.That(result.ExitCode, Is.EqualTo(ExitCode.Failure));
+        Assert.That(result.Error, Does.Contain($"{port}"));
+    }
+
+    private sealed class FirstLine : StringWriter
+    {
+        private readonly TaskCompletionSource<string> _line = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<string> Line => _line.Task;
+
+        public override Task WriteLineAsync(string? value)
+        {
+            _line.TrySetResult(value ?? "");
+            return Task.CompletedTask;
+        }
+    }
+}
