@@ -31,6 +31,16 @@ public sealed class OpenAIClientTests
     }
 
     [Test]
+    public async Task Reads_log_probabilities_in_both_shapes()
+    {
+        await using var server = await StartAsync();
+        var logprobs = await OpenAIClient.CallAsync(server, "logprobs");
+        Assert.That(logprobs.At("completion", "tokens").GetArrayLength(), Is.EqualTo(4));
+        Assert.That(logprobs.At("chat", "content", 0, "top_logprobs").GetArrayLength(), Is.EqualTo(2));
+        Assert.That((await OpenAIClient.CallAsync(server, "several")).Ints(), Is.EqualTo(new[] { 0, 1, 2 }));
+    }
+
+    [Test]
     public async Task Reads_errors()
     {
         await using var server = await StartAsync();

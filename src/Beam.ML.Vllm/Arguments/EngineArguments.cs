@@ -28,6 +28,7 @@ public static class EngineArguments
         }),
         new("seed", "Where sampling starts.", (o, v) => o with { Seed = v.Long }),
         new("skip_tokenizer_init", "Load no tokenizer: prompts and outputs are token ids.", (o, v) => o with { SkipTokenizerInit = v.Bool }) { IsFlag = true },
+        new("max_logprobs", "The most log probabilities a position that a request may ask for; -1 for all.", (o, v) => o with { MaxLogprobs = v.Int }),
         new("speculative_config", "Guess tokens ahead, as JSON: {\"method\": \"ngram\", \"num_speculative_tokens\": 4}.", (o, v) => o with { SpeculativeConfig = SpeculativeConfig.Parse(v.Text) }),
         new("enable_lora", "Requests may name LoRA adapters.", (o, v) => o with { EnableLora = v.Bool }) { IsFlag = true },
         new("lora_modules", "Adapters to load, each as name=path.", (o, v) => o with { LoraModules = [.. v.List.Select(LoraRequest.Parse)] }) { IsList = true },

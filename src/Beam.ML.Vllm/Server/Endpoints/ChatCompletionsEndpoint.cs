@@ -26,8 +26,14 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
         var model = server.Models.Resolve(fields.String("model"));
         var stream = StreamOptions.Read(fields);
         var parsesTools = ReadToolChoice(fields) && server.Options.ToolCallParser is not null;
-        var parameters = SamplingFields.Check(SamplingFields.Read(fields, server.Engine.DefaultSamplingParams) with
+        var withLogprobs = fields.Bool("logprobs");
+        var topLogprobs = SamplingFields.Count(fields, "top_logprobs");
+        if (!withLogprobs && topLogprobs is not (null or 0)) throw ApiException.Invalid("top_logprobs needs logprobs=true.", "top_logprobs");
+        if (!withLogprobs && fields.Has("logprob_token_ids")) throw ApiException.Invalid("logprob_token_ids needs logprobs=true.", "logprob_token_ids");
+        var parameters = SamplingFields.Read(fields, server.Engine.DefaultSamplingParams);
+        parameters = SamplingFields.Check(parameters with
         {
+            Logprobs = withLogprobs && parameters.LogprobTokenIds is null ? topLogprobs ?? 0 : null,
             MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? server.Models.DefaultChatTokens,
         });
         // The marks of a call may be special tokens.
@@ -42,10 +48,11 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
         };
-        return (request, new ChatFormat(request, server.Options)
+        return (request, new ChatFormat(request, server)
         {
             Prefix = fields.Bool("echo") ? LastMessage(fields, server.Options.ResponseRole) : "",
             ParsesTools = parsesTools,
+            WithLogprobs = withLogprobs,
             ReturnTokenIds = fields.Bool("return_token_ids"),
         });
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Server.Generation;
+using Beam.ML.Vllm.Server.Hosting;
 using Beam.ML.Vllm.Server.Protocol;
 using Beam.ML.Vllm.Server.Tools;
 using static Beam.ML.Vllm.Server.Protocol.ChoiceJson;
@@ -8,8 +9,10 @@ using static Beam.ML.Vllm.Server.Protocol.ChoiceJson;
 namespace Beam.ML.Vllm.Server.Endpoints;
 
 /// <summary>Writes <c>chat.completion</c> objects, and <c>chat.completion.chunk</c> ones in streams.</summary>
-internal sealed class ChatFormat(GenerationRequest request, ServerOptions options) : IAnswerFormat
+internal sealed class ChatFormat(GenerationRequest request, ServerContext server) : IAnswerFormat
 {
+    private readonly ServerOptions _options = server.Options;
+    private readonly LogprobsJson _logprobs = new(server);
     private readonly Choice[] _choices = [.. Enumerable.Range(0, request.Choices).Select(_ => new Choice())];
     private bool _promptSent;
 
@@ -17,6 +20,8 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
     public string Prefix { get; init; } = "";
 
     public bool ParsesTools { get; init; }
+
+    public bool WithLogprobs { get; init; }
 
     public bool ReturnTokenIds { get; init; }
 
@@ -27,7 +32,8 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
         json.WriteStartArray(Names.Choices);
         foreach (var output in outputs[0].Outputs) WriteChoice(json, output);
         json.WriteEndArray();
-        ChoiceJson.WriteUsage(json, usage, options.EnablePromptTokensDetails);
+        ChoiceJson.WriteUsage(json, usage, _options.EnablePromptTokensDetails);
+        _logprobs.WritePrompt(json, outputs[0].PromptLogprobs);
         if (ReturnTokenIds) WriteTokenIds(json, "prompt_token_ids", outputs[0].PromptTokenIds);
         json.WriteEndObject();
     }
@@ -41,7 +47,7 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
             choice.Started = true;
             choice.Tokens += completion.TokenIds.Count;
             var parsed = choice.Parse(this, completion);
-            if (parsed.Content.Length == 0 && parsed.Calls.Count == 0 && completion.FinishReason is null && !ReturnTokenIds) continue;
+            if (parsed.Content.Length == 0 && parsed.Calls.Count == 0 && completion.FinishReason is null && !ReturnTokenIds && !WithLogprobs) continue;
 
             var json = stream.Begin();
             json.WriteStartObject();
@@ -53,7 +59,7 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
             if (parsed.Content.Length > 0 || parsed.Calls.Count == 0) json.WriteString(Names.Content, parsed.Content);
             if (parsed.Calls.Count > 0) WriteCalls(json, parsed.Calls, choice.Calls - parsed.Calls.Count);
             json.WriteEndObject();
-            json.WriteNull(Names.Logprobs);
+            WriteLogprobs(json, completion);
             WriteFinish(json, FinishReasonOf(completion, choice), completion.StopReason);
             if (ReturnTokenIds) WriteTokenIds(json, "token_ids", completion.TokenIds);
             json.WriteEndObject();
@@ -70,7 +76,7 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
         WriteHead(json, "chat.completion.chunk"u8);
         json.WriteStartArray(Names.Choices);
         json.WriteEndArray();
-        ChoiceJson.WriteUsage(json, usage, options.EnablePromptTokensDetails);
+        ChoiceJson.WriteUsage(json, usage, _options.EnablePromptTokensDetails);
         json.WriteEndObject();
     }
 
@@ -83,7 +89,7 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
         json.WriteStartObject();
         json.WriteNumber(Names.Index, index);
         json.WriteStartObject(Names.Delta);
-        json.WriteString("role"u8, options.ResponseRole);
+        json.WriteString("role"u8, _options.ResponseRole);
         json.WriteString(Names.Content, Prefix);
         json.WriteEndObject();
         json.WriteNull(Names.Logprobs);
@@ -104,13 +110,13 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
         json.WriteStartObject();
         json.WriteNumber(Names.Index, completion.Index);
         json.WriteStartObject("message"u8);
-        json.WriteString("role"u8, options.ResponseRole);
+        json.WriteString("role"u8, _options.ResponseRole);
         if (parsed.Calls.Count > 0 && parsed.Content.Length == 0) json.WriteNull(Names.Content);
         else json.WriteString(Names.Content, Prefix + parsed.Content);
         json.WriteNull("refusal"u8);
         if (parsed.Calls.Count > 0) WriteCalls(json, parsed.Calls, firstIndex: null);
         json.WriteEndObject();
-        json.WriteNull(Names.Logprobs);
+        WriteLogprobs(json, completion);
         WriteFinish(json, FinishReasonOf(completion, choice), completion.StopReason);
         if (ReturnTokenIds) WriteTokenIds(json, "token_ids", completion.TokenIds);
         json.WriteEndObject();
@@ -127,7 +133,14 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
     private void WriteContinuousUsage(Utf8JsonWriter json, RequestOutput output, Choice choice)
     {
         if (request.Stream.ContinuousUsage)
-            ChoiceJson.WriteUsage(json, new Usage(output.Metrics.PromptTokens, choice.Tokens, output.Metrics.CachedTokens), options.EnablePromptTokensDetails);
+            ChoiceJson.WriteUsage(json, new Usage(output.Metrics.PromptTokens, choice.Tokens, output.Metrics.CachedTokens), _options.EnablePromptTokensDetails);
+    }
+
+    private void WriteLogprobs(Utf8JsonWriter json, CompletionOutput completion)
+    {
+        json.WritePropertyName(Names.Logprobs);
+        if (WithLogprobs) _logprobs.WriteChat(json, completion.Logprobs ?? []);
+        else json.WriteNullValue();
     }
 
     /// <summary>In a stream a call has an index, by which clients put its pieces together.</summary>
@@ -167,12 +180,10 @@ internal sealed class ChatFormat(GenerationRequest request, ServerOptions option
         public ParsedText Parse(ChatFormat format, CompletionOutput completion)
         {
             if (!format.ParsesTools) return new ParsedText(completion.Text, []);
-            _parser ??= ToolCallParser.Create(format.Options.ToolCallParser!);
+            _parser ??= ToolCallParser.Create(format._options.ToolCallParser!);
             var parsed = _parser.Append(completion.Text, completion.FinishReason is not null);
             Calls += parsed.Calls.Count;
             return parsed;
         }
     }
-
-    private ServerOptions Options => options;
 }

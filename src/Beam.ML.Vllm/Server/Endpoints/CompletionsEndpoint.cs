@@ -29,8 +29,16 @@ internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
         var maxTokens = fields.Int("max_tokens");
         // To be told of the prompt alone, one asks for no tokens; the engine makes one, and it is left out.
         var promptOnly = echo && maxTokens == 0;
+        var logprobs = SamplingFields.Count(fields, "logprobs");
+        if (fields.Has("logprob_token_ids") && logprobs is null) throw ApiException.Invalid("logprob_token_ids needs logprobs.", "logprob_token_ids");
         var defaults = server.Engine.DefaultSamplingParams;
-        var parameters = SamplingFields.Check(SamplingFields.Read(fields, defaults) with { MaxTokens = promptOnly ? 1 : maxTokens ?? defaults.MaxTokens });
+        var parameters = SamplingFields.Read(fields, defaults);
+        parameters = SamplingFields.Check(parameters with
+        {
+            MaxTokens = promptOnly ? 1 : maxTokens ?? defaults.MaxTokens,
+            Logprobs = parameters.LogprobTokenIds is null ? logprobs : null,
+            PromptLogprobs = parameters.PromptLogprobs ?? (echo ? logprobs : null),
+        });
         var prompts = server.Prompts.Read(fields, "prompt", server.Options.MaxPromptsPerRequest)
             .ConvertAll(prompt => server.Prompts.Truncate(prompt, fields, parameters.MaxTokens));
         if (echo && !fields.Bool("return_token_ids"))
@@ -48,10 +56,11 @@ internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
         };
-        return (request, new CompletionFormat(request, server.Options)
+        return (request, new CompletionFormat(request, server)
         {
             Echo = echo,
             PromptOnly = promptOnly,
+            WithLogprobs = logprobs is not null,
             ReturnTokenIds = fields.Bool("return_token_ids"),
         });
     }

@@ -22,6 +22,9 @@ internal sealed record GenerationRequest
 
     public long Created { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 
-    /// <summary>Completions, of all prompts.</summary>
+    /// <summary>Completions in the answer, of all prompts.</summary>
     public int Choices => Prompts.Count * Parameters.N;
+
+    /// <summary>Completions that are made for it.</summary>
+    public int Sequences => Prompts.Count * Parameters.Sequences;
 }

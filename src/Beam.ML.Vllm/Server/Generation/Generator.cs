@@ -13,7 +13,7 @@ internal sealed class Generator(ServerContext server)
     public async Task AnswerAsync(HttpContext http, GenerationRequest request, IAnswerFormat format)
     {
         Check(request);
-        using var pass = server.Admission.Enter(request.Choices);
+        using var pass = server.Admission.Enter(request.Sequences);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
         if (request.Stream.Stream) await StreamAsync(http, request, format, stop);
         else await CompleteAsync(http, request, format, stop);
@@ -25,9 +25,10 @@ internal sealed class Generator(ServerContext server)
         if (!engine.IsAlive) throw new EngineDeadException("The engine has stopped.");
         if (request.Priority != 0 && engine.Options.SchedulingPolicy != SchedulingPolicy.Priority)
             throw ApiException.Invalid("priority is for engines with --scheduling-policy priority; this one serves first come, first served.", "priority");
+        var parameters = request.Parameters with { OutputKind = request.Stream.Stream ? OutputKind.Delta : OutputKind.FinalOnly };
         foreach (var prompt in request.Prompts)
         {
-            RequestCheck.Check(prompt.TokenIds, request.Parameters, engine);
+            RequestCheck.Check(prompt.TokenIds, parameters, engine);
             if (request.Parameters.MaxTokens is { } maxTokens && prompt.TokenIds.Length + (long)maxTokens > engine.MaxModelLength)
             {
                 throw ApiException.Invalid(

@@ -17,6 +17,7 @@ internal static class ChoiceJson
         public static readonly JsonEncodedText Text = JsonEncodedText.Encode("text");
         public static readonly JsonEncodedText Delta = JsonEncodedText.Encode("delta");
         public static readonly JsonEncodedText Content = JsonEncodedText.Encode("content");
+        public static readonly JsonEncodedText Logprob = JsonEncodedText.Encode("logprob");
         public static readonly JsonEncodedText Logprobs = JsonEncodedText.Encode("logprobs");
         public static readonly JsonEncodedText FinishReason = JsonEncodedText.Encode("finish_reason");
         public static readonly JsonEncodedText StopReason = JsonEncodedText.Encode("stop_reason");

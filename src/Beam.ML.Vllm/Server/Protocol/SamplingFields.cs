@@ -7,7 +7,10 @@ namespace Beam.ML.Vllm.Server.Protocol;
 internal static class SamplingFields
 {
     // These mean something else, or something more, in a request than among sampling parameters.
-    private static readonly HashSet<string> ReadElsewhere = ["max_tokens", "max_completion_tokens", "logprobs", "prompt_logprobs", "structured_outputs"];
+    private static readonly HashSet<string> ReadElsewhere = 
+    [
+        "max_tokens", "max_completion_tokens", "logprobs", "prompt_logprobs", "structured_outputs", "truncate_prompt_tokens", "output_kind", "detokenize",
+    ];
 
     /// <param name="fields">The request.</param>
     /// <param name="defaults">The model's defaults.</param>
@@ -29,8 +32,14 @@ internal static class SamplingFields
             }
         }
 
-        return parameters;
+        var promptLogprobs = Count(fields, "prompt_logprobs");
+        if (promptLogprobs is not (null or 0) && fields.Bool("stream")) throw ApiException.Invalid("prompt_logprobs cannot be had with stream=true.", "prompt_logprobs");
+        return parameters with { PromptLogprobs = promptLogprobs };
     }
+
+    /// <summary>How many log probabilities a field asks for; -1 for the whole vocabulary.</summary>
+    public static int? Count(JsonFields fields, string name) =>
+        fields.Int(name) is { } count ? count >= -1 ? count : throw ApiException.Invalid($"{name} must be non-negative or -1, got {count}.", name) : null;
 
     /// <summary>Refuses values out of their ranges, naming the field where the message begins with it.</summary>
     /// <exception cref="ApiException">A value is out of its range.</exception>
