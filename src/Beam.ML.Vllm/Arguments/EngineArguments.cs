@@ -14,6 +14,12 @@ public static class EngineArguments
     [
         new("served_model_name", "The name that requests and metrics give the model; several may be given.", (o, v) => o with { ServedModelName = v.List[0] }) { IsList = true },
         new("dtype", "The numbers that weights and cache are kept in: auto, bfloat16 or float32.", (o, v) => o with { Dtype = DtypeOf(v) }),
+        new("kv_cache_dtype", "The numbers that the cache is kept in: auto, bfloat16, float32 or int8_per_token_head.", (o, v) => o with
+        {
+            KvCacheDtype = v.OneOf(
+                ("auto", KvCacheDtype.Auto), ("bfloat16", KvCacheDtype.BFloat16), ("float32", KvCacheDtype.Float32), ("int8_per_token_head", KvCacheDtype.Int8),
+                ("int8", KvCacheDtype.Int8)),
+        }),
         new("max_model_len", "The longest sequence, prompt and output together, in tokens.", (o, v) => o with { MaxModelLength = v.Text is "auto" or "-1" ? null : v.Int }),
         new("max_num_seqs", "Requests that run at a time.", (o, v) => o with { MaxNumSequences = v.Int }),
         new("max_num_batched_tokens", "Tokens computed in one step.", (o, v) => o with { MaxNumBatchedTokens = v.Int }),
