@@ -4,6 +4,7 @@ using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.ML.Vllm.Engine;
 
@@ -33,6 +34,7 @@ internal sealed partial class CpuModelRunner : IModelRunner
             var matrixKernels = options.MatrixKernels == MatrixKernels.Auto && options.Dtype == ModelDtype.Float32 ? MatrixKernels.Fma : options.MatrixKernels;
             _kernels = CpuKernels.Create(instructionSet ?? InstructionSets.Best, _pool, matrixKernels);
             var architecture = ModelRegistry.Find(config);
+            var quantization = QuantizationMethods.Choose(config, options.Quantization);
             using var checkpoint = Checkpoint.Open(folder);
             var roundToBFloat16 = options.Dtype == ModelDtype.BFloat16;
             var shapes = architecture.KvShapes(config);
@@ -40,9 +42,9 @@ internal sealed partial class CpuModelRunner : IModelRunner
 
             // What the cache can hold is settled first: nothing is sized by a length that only config.json claims.
             var plan = KvCachePlan.Make(
-                options, config.MaxPositions, KvCache.BytesPerBlock(shapes, options.BlockSize, format), checkpoint.BytesInMemory(roundToBFloat16));
+                options, config.MaxPositions, KvCache.BytesPerBlock(shapes, options.BlockSize, format), checkpoint.BytesInMemory(roundToBFloat16, quantization));
             MaxModelLength = plan.MaxModelLength;
-            using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, plan.MaxModelLength);
+            using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, quantization, plan.MaxModelLength);
             _model = architecture.Build(factory);
             _loraLoader = new LoraLoader(factory.Lora, _kernels.PanelWidth, options.MaxLoraRank);
             _cache = new KvCache(shapes, plan.Blocks, options.BlockSize, format);

@@ -1,4 +1,5 @@
 using Beam.ML.Vllm.Lora;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.ML.Vllm.Engine;
 
@@ -84,6 +85,13 @@ public sealed record EngineOptions
     /// <summary><c>kv_cache_dtype</c>.</summary>
     public KvCacheDtype KvCacheDtype { get; init; }
 
+    /// <summary>
+    /// <c>quantization</c>: null for what the checkpoint's quantization_config says (awq, compressed-tensors, fp8, gptq and mxfp4 are
+    /// read, their weights stay in 4 or 8 bits); <c>int8</c> or <c>int4</c> to quantize plain weights while they are loaded, with scales
+    /// for groups of 32 inputs. Embedding and head get 8 bits with either. Only weights are quantized, never activations.
+    /// </summary>
+    public string? Quantization { get; init; }
+
     /// <summary><c>max_model_len</c>: prompt and output together, in tokens. By default what the model was made for, or what the cache holds if that is less.</summary>
     public int? MaxModelLength { get; init; }
 
@@ -148,6 +156,9 @@ public sealed record EngineOptions
     /// <exception cref="ArgumentException">A value is out of its range; the message names it, its range and what it was.</exception>
     public void Validate()
     {
+        Require(
+            Quantization is null || QuantizationMethods.Names.Contains(Quantization),
+            $"Unknown quantization method: {Quantization}. Must be one of {string.Join(", ", QuantizationMethods.Names)}.");
         Require(MaxModelLength is null or >= 2, $"max_model_len must be at least 2, got {MaxModelLength}.");
         Require(MaxNumSequences is >= 1 and <= 65536, $"max_num_seqs must be in [1, 65536], got {MaxNumSequences}.");
         Require(MaxNumBatchedTokens is >= 1 and <= 1 << 20, $"max_num_batched_tokens must be in [1, 1048576], got {MaxNumBatchedTokens}.");

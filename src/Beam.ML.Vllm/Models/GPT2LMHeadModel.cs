@@ -28,7 +28,7 @@ internal static class GPT2LMHeadModel
 
         var vocabulary = config.Flag("tie_word_embeddings", true)
             ? embedding.TiedHead()
-            : make.Linear("lm_head", config.HiddenSize, config.VocabularySize);
+            : make.Head("lm_head", config.HiddenSize);
         return new DecoderModel(embedding, [.. layers], new DecoderHead(make.LayerNorm("transformer.ln_f", epsilon), vocabulary), make.Weights.TakeOwned());
     }
 

@@ -81,7 +81,7 @@ internal static class Gemma4ForCausalLM
         // The router's features are normed and scaled: one norm with that scale as its weight.
         var routerNorm = new RmsNorm(weights.Vector(weights.Get($"{name}.router.scale"), hidden, scale: 1 / MathF.Sqrt(hidden)), config.RmsNormEpsilon);
         var experts = make.Experts(
-            make.Linear($"{name}.router.proj", hidden, count),
+            make.Router($"{name}.router.proj"),
             normalize: true,
             expert => new GatedMlp(
                 new Linear(weights.Pack(hidden, new WeightPart(gateUp.Slice(expert), 2 * size))),

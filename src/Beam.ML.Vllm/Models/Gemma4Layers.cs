@@ -17,7 +17,7 @@ internal sealed class PerLayerInputs(TokenEmbedding embedding, Linear projection
         if (vocabulary < config.VocabularySize) throw config.Wrong("vocab_size_per_layer_input", $"is {vocabulary}, less than vocab_size");
 
         // 1/√2 goes into what is added up. The projection is scaled by 1/√(hidden size) before its norm, which only the norm's epsilon sees.
-        var table = weights.Pack(columns, new WeightPart(weights.Get("model.embed_tokens_per_layer.weight"), vocabulary));
+        var table = make.EmbeddingTable("model.embed_tokens_per_layer", columns, vocabulary);
         var weight = weights.Vector(weights.Get("model.per_layer_projection_norm.weight"), size, scale: 1 / MathF.Sqrt(2));
         return new PerLayerInputs(
             new TokenEmbedding(table, MathF.Sqrt(size / 2f)),

@@ -30,17 +30,22 @@ internal static class GptOssForCausalLM
         var (config, weights, count) = (make.Config, make.Weights, make.ExpertCount);
         var (hidden, size) = (config.HiddenSize, config.IntermediateSize);
         var activation = new Activation(ActivationKind.ClampedSwiGlu, config.Float("swiglu_alpha", 1.702f), config.Float("swiglu_limit", 7));
-        var gateUp = weights.Get($"{name}.experts.gate_up_proj").Require(count, hidden, 2 * size);
         var gateUpBias = weights.Get($"{name}.experts.gate_up_proj_bias").Require(count, 2 * size);
-        var down = weights.Get($"{name}.experts.down_proj").Require(count, size, hidden);
         var downBias = weights.Get($"{name}.experts.down_proj_bias").Require(count, hidden);
-        return make.Experts(make.Linear($"{name}.router", hidden, count, bias: true), normalize: true, expert => new GatedMlp(
-            new Linear(
-                weights.Pack(hidden, new WeightPart(gateUp.Slice(expert), 2 * size, IsTransposed: true, IsInterleaved: true)),
-                weights.Biases(new WeightPart(gateUpBias.Slice(expert), 2 * size, IsInterleaved: true))),
-            new Linear(
-                weights.Pack(size, new WeightPart(down.Slice(expert), hidden, IsTransposed: true)),
-                weights.Vector(downBias.Slice(expert), hidden)),
+        var gateUp = Parts(make, $"{name}.experts.gate_up_proj", 2 * size, hidden, isInterleaved: true);
+        var down = Parts(make, $"{name}.experts.down_proj", hidden, size, isInterleaved: false);
+        return make.Experts(make.Router($"{name}.router", bias: true), normalize: true, expert => new GatedMlp(
+            new Linear(weights.Pack(hidden, gateUp(expert)), weights.Biases(new WeightPart(gateUpBias.Slice(expert), 2 * size, IsInterleaved: true))),
+            new Linear(weights.Pack(size, down(expert)), weights.Vector(downBias.Slice(expert), hidden)),
             activation));
+    }
+
+    /// <summary>The weights of each expert: as published, in MXFP4, or plain, then [inputs, outputs].</summary>
+    private static Func<int, WeightPart> Parts(LayerFactory make, string name, int outputs, int inputs, bool isInterleaved)
+    {
+        var (weights, count) = (make.Weights, make.ExpertCount);
+        if (weights.Mxfp4Experts(name, count, outputs, inputs) is { } quantized) return expert => new WeightPart(quantized[expert], isInterleaved);
+        var plain = weights.Get(name).Require(count, inputs, outputs);
+        return expert => new WeightPart(plain.Slice(expert), outputs, IsTransposed: true, isInterleaved);
     }
 }

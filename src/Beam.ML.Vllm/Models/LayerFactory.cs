@@ -1,16 +1,17 @@
 using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Weights;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.ML.Vllm.Models;
 
 /// <summary>Makes layers of the tensors that a module's name stands for, with the sizes of config.json.</summary>
-internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, int maxModelLength)
-    : IDisposable
+internal sealed class LayerFactory(
+    ModelConfig config, Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, QuantizationScheme quantization, int maxModelLength) : IDisposable
 {
     public ModelConfig Config => config;
 
-    public WeightLoader Weights { get; } = new(checkpoint, kernels, roundToBFloat16);
+    public WeightLoader Weights { get; } = new(checkpoint, kernels, roundToBFloat16, quantization);
 
     /// <summary>The modules that adapters may change, of the layers made so far.</summary>
     public LoraTargets Lora { get; } = new();
@@ -20,16 +21,13 @@ internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, Cp
     public Linear Linear(string name, int inputs, int outputs, bool bias = false) => Linear(inputs, bias, (name, outputs));
 
     /// <summary>One module, [outputs, inputs], or several stacked into one layer.</summary>
-    public Linear Linear(int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts)
-    {
-        var weights = new WeightPart[parts.Length];
-        for (var i = 0; i < parts.Length; i++) weights[i] = new WeightPart(Weights.Get($"{parts[i].Name}.weight"), parts[i].Outputs);
-        var packed = Weights.Pack(inputs, weights);
-        var targets = Lora.Register(inputs, parts);
-        if (!bias) return new Linear(packed) { LoraTargets = targets };
-        for (var i = 0; i < parts.Length; i++) weights[i] = weights[i] with { Tensor = Weights.Get($"{parts[i].Name}.bias") };
-        return new Linear(packed, Weights.Biases(weights)) { LoraTargets = targets };
-    }
+    public Linear Linear(int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts) => Linear(WeightUse.Linear, inputs, bias, parts);
+
+    /// <summary>Gives each expert its logit.</summary>
+    public Linear Router(string name, bool bias = false) => Linear(WeightUse.Router, config.HiddenSize, bias, (name, ExpertCount));
+
+    /// <summary>Logits from embeddings of a size, where the head is not the embedding itself.</summary>
+    public Linear Head(string name, int inputs) => Linear(WeightUse.Vocabulary, inputs, bias: false, (name, config.VocabularySize));
 
     /// <summary>A module that stores its weights as [inputs, outputs], with a bias.</summary>
     public Linear TransposedLinear(string name, int inputs, int outputs) => new(
@@ -47,7 +45,11 @@ internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, Cp
         Weights.Vector(Weights.Get($"{name}.weight"), config.HiddenSize), Weights.Vector(Weights.Get($"{name}.bias"), config.HiddenSize), epsilon);
 
     public TokenEmbedding Embedding(string name, float scale = 1) =>
-        new(Weights.Pack(config.HiddenSize, new WeightPart(Weights.Get($"{name}.weight"), config.VocabularySize)), scale);
+        new(EmbeddingTable(name, config.HiddenSize, config.VocabularySize), scale);
+
+    /// <summary>[vocabulary, size], one row a token.</summary>
+    public WeightMatrix EmbeddingTable(string name, int size, int vocabulary) =>
+        Weights.Pack(size, WeightUse.Vocabulary, new WeightPart(Weights.Get($"{name}.weight"), vocabulary));
 
     /// <summary>What was learned for each position, from a row of the table on.</summary>
     public PositionEmbedding Positions(string name, int first)
@@ -128,11 +130,22 @@ internal sealed class LayerFactory(ModelConfig config, Checkpoint checkpoint, Cp
     {
         var embedding = Embedding("model.embed_tokens", embeddingScale);
         ILayer[] layers = [.. inputs, .. Enumerable.Range(0, config.Layers).SelectMany(i => layer(i, $"model.layers.{i}"))];
-        var vocabulary = config.Flag("tie_word_embeddings", tied) ? embedding.TiedHead() : Linear("lm_head", config.HiddenSize, config.VocabularySize);
+        var vocabulary = config.Flag("tie_word_embeddings", tied) ? embedding.TiedHead() : Head("lm_head", config.HiddenSize);
         var head = new DecoderHead(RmsNorm("model.norm", offset: normOffset), vocabulary) { SoftCap = config.Float("final_logit_softcapping", 0) };
         return new DecoderModel(embedding, layers, head, Weights.TakeOwned());
     }
 
     /// <summary>Frees what no model has taken.</summary>
     public void Dispose() => Weights.Dispose();
+
+    private Linear Linear(WeightUse use, int inputs, bool bias, params ReadOnlySpan<(string Name, int Outputs)> parts)
+    {
+        var weights = new WeightPart[parts.Length];
+        for (var i = 0; i < parts.Length; i++) weights[i] = Weights.Part(parts[i].Name, inputs, parts[i].Outputs);
+        var packed = Weights.Pack(inputs, use, weights);
+        var targets = Lora.Register(inputs, parts);
+        if (!bias) return new Linear(packed) { LoraTargets = targets };
+        for (var i = 0; i < parts.Length; i++) weights[i] = new WeightPart(Weights.Get($"{parts[i].Name}.bias"), parts[i].Outputs);
+        return new Linear(packed, Weights.Biases(weights)) { LoraTargets = targets };
+    }
 }

@@ -23,7 +23,7 @@ internal static class MixtralForCausalLM
     {
         var config = make.Config;
         var (hidden, size) = (config.HiddenSize, config.IntermediateSize);
-        return make.Experts(make.Linear($"{name}.gate", hidden, make.ExpertCount), normalize: true, expert => new GatedMlp(
+        return make.Experts(make.Router($"{name}.gate"), normalize: true, expert => new GatedMlp(
             make.Linear(hidden, bias: false, ($"{name}.experts.{expert}.w1", size), ($"{name}.experts.{expert}.w3", size)),
             make.Linear($"{name}.experts.{expert}.w2", size, hidden),
             Activation.Silu));

@@ -26,7 +26,7 @@ internal static class OPTForCausalLM
         var hasNorm = normsFirst && !config.Flag("_remove_final_layer_norm", false);
         var head = new DecoderHead(
             hasNorm ? make.LayerNorm("model.decoder.final_layer_norm", Epsilon) : null,
-            config.Flag("tie_word_embeddings", true) ? embedding.TiedHead() : make.Linear("lm_head", embeddingSize, config.VocabularySize))
+            config.Flag("tie_word_embeddings", true) ? embedding.TiedHead() : make.Head("lm_head", embeddingSize))
         {
             Projection = embeddingSize == config.HiddenSize ? null : make.Linear("model.decoder.project_out", config.HiddenSize, embeddingSize),
         };
@@ -37,7 +37,7 @@ internal static class OPTForCausalLM
     {
         var config = make.Config;
         size = config.Has("word_embed_proj_dim") ? config.Size("word_embed_proj_dim", 1 << 20) : config.HiddenSize;
-        var table = make.Weights.Pack(size, new WeightPart(make.Weights.Get("model.decoder.embed_tokens.weight"), config.VocabularySize));
+        var table = make.EmbeddingTable("model.decoder.embed_tokens", size, config.VocabularySize);
         return new TokenEmbedding(table, projection: size == config.HiddenSize ? null : make.Linear("model.decoder.project_in", size, config.HiddenSize));
     }
 

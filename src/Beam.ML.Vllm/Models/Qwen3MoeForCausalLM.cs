@@ -22,7 +22,7 @@ internal static class Qwen3MoeForCausalLM
         var config = make.Config;
         var size = config.Size("moe_intermediate_size", 1 << 22);
         return make.Experts(
-            make.Linear($"{name}.gate", config.HiddenSize, make.ExpertCount),
+            make.Router($"{name}.gate"),
             config.Flag("norm_topk_prob", false),
             expert => make.GatedMlp($"{name}.experts.{expert}", Activation.Silu, size));
     }

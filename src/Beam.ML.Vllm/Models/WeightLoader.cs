@@ -1,23 +1,14 @@
 using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Weights;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.ML.Vllm.Models;
-
-/// <summary>A tensor that makes up some outputs of a linear layer.</summary>
-/// <param name="Tensor">[outputs, inputs].</param>
-/// <param name="Outputs">How many outputs.</param>
-/// <param name="IsTransposed">The tensor is [inputs, outputs].</param>
-/// <param name="IsInterleaved">Even outputs come first, then the odd ones: gate and up stored in turns.</param>
-internal readonly record struct WeightPart(TensorView Tensor, int Outputs, bool IsTransposed = false, bool IsInterleaved = false)
-{
-    public int Place(int output) => !IsInterleaved ? output : (output % 2 * (Outputs / 2)) + (output / 2);
-}
 
 /// <summary>
 /// Reads the tensors of a checkpoint: finds them, checks their shapes, packs them for the kernels, and keeps account of the memory so that
 /// the model can give it back.
 /// </summary>
-internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16) : IDisposable
+internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, QuantizationScheme quantization) : IDisposable
 {
     private readonly List<IDisposable> _owned = [];
 
@@ -68,28 +59,28 @@ internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bo
         return table;
     }
 
-    public WeightMatrix Pack(int inputs, params ReadOnlySpan<WeightPart> parts)
+    /// <summary>A part of a linear layer: as the module's tensors store it, quantized or plain.</summary>
+    public WeightPart Part(string module, int inputs, int outputs) =>
+        quantization.Find(TryGet, module, outputs, inputs) is { } quantized ? new WeightPart(quantized) : new WeightPart(Get($"{module}.weight"), outputs);
+
+    /// <summary>The weights of experts that are stored together in MXFP4; null if they are not.</summary>
+    public QuantizedTensor[]? Mxfp4Experts(string name, int experts, int outputs, int inputs) =>
+        quantization is Mxfp4Scheme ? Mxfp4Scheme.Experts(TryGet, name, experts, outputs, inputs) : null;
+
+    public WeightMatrix Pack(int inputs, params ReadOnlySpan<WeightPart> parts) => Pack(inputs, WeightUse.Linear, parts);
+
+    /// <summary>Parts side by side; one matrix where they are kept alike, otherwise one for each run that is.</summary>
+    public WeightMatrix Pack(int inputs, WeightUse use, params ReadOnlySpan<WeightPart> parts)
     {
-        var (outputs, exact) = (0, true);
-        foreach (var part in parts)
+        var matrices = new List<WeightMatrix>();
+        for (int first = 0, end; first < parts.Length; first = end)
         {
-            if (part.IsTransposed) part.Tensor.Require(inputs, part.Outputs);
-            else part.Tensor.Require(part.Outputs, inputs);
-            outputs = checked(outputs + part.Outputs);
-            exact &= part.Tensor.Type == TensorType.BFloat16;
+            var layout = Layout(parts[first], use);
+            for (end = first + 1; end < parts.Length && Equals(layout, Layout(parts[end], use));) end++;
+            matrices.Add(PackAlike(inputs, layout, parts[first..end]));
         }
 
-        // bfloat16 weights widen to the very same floats: they stay small whatever the engine's dtype.
-        var packed = Own(new PackedMatrix(outputs, inputs, roundToBFloat16 || exact ? WeightFormat.BFloat16 : WeightFormat.Float32, kernels.PanelWidth));
-        var first = 0;
-        foreach (var part in parts)
-        {
-            var work = new PackWork { Part = part, Target = packed, FirstOutput = first };
-            kernels.Pool.Run(ref work);
-            first += part.Outputs;
-        }
-
-        return packed;
+        return matrices.Count == 1 ? matrices[0] : new StackedMatrix(matrices);
     }
 
     public T Own<T>(T resource) where T : IDisposable
@@ -112,39 +103,33 @@ internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bo
         foreach (var owned in _owned) owned.Dispose();
     }
 
-    private struct PackWork : IParallelWork
+    private QuantizedLayout? Layout(WeightPart part, WeightUse use) => part.Quantized?.Layout ?? quantization.OnLoad(use);
+
+    private WeightMatrix PackAlike(int inputs, QuantizedLayout? layout, ReadOnlySpan<WeightPart> parts)
     {
-        private const int Band = 32;
-
-        public WeightPart Part;
-        public PackedMatrix Target;
-        public int FirstOutput;
-
-        public readonly void Run(int part, int parts)
+        var (outputs, exact) = (0, true);
+        foreach (var part in parts)
         {
-            // Of a transposed tensor some columns are read at a time, so that what is read of a row lies side by side.
-            var band = Part.IsTransposed ? Band : 1;
-            var bands = (Part.Outputs + band - 1) / band;
-            int from = (int)((long)bands * part / parts), to = (int)((long)bands * (part + 1) / parts);
-            var weights = new float[band * Target.Inputs];
-            for (var i = from; i < to; i++)
-            {
-                var count = Math.Min(band, Part.Outputs - (i * band));
-                if (Part.IsTransposed) ReadColumns(i * band, count, weights);
-                else Part.Tensor.ReadRow(i, weights);
-                for (var c = 0; c < count; c++)
-                    Target.SetOutput(FirstOutput + Part.Place((i * band) + c), weights.AsSpan(c * Target.Inputs, Target.Inputs));
-            }
+            if (part.Quantized is null) _ = part.IsTransposed ? part.Tensor.Require(inputs, part.Outputs) : part.Tensor.Require(part.Outputs, inputs);
+            outputs = checked(outputs + part.Outputs);
+            exact &= part.Tensor.Type == TensorType.BFloat16;
         }
 
-        private readonly void ReadColumns(int first, int count, float[] weights)
+        // bfloat16 weights widen to the very same floats: they stay small whatever the engine's dtype.
+        WeightMatrix packed = layout is not null
+            ? new QuantizedMatrix(outputs, inputs, layout, kernels.PanelWidth)
+            : new PackedMatrix(outputs, inputs, roundToBFloat16 || exact ? WeightFormat.BFloat16 : WeightFormat.Float32, kernels.PanelWidth);
+        Own(packed);
+        var first = 0;
+        foreach (var part in parts)
         {
-            Span<float> row = stackalloc float[Band];
-            for (var k = 0; k < Target.Inputs; k++)
-            {
-                Part.Tensor.ReadRow(k, first, row[..count]);
-                for (var c = 0; c < count; c++) weights[(c * Target.Inputs) + k] = row[c];
-            }
+            var work = new WeightPacking { Part = part, Target = packed, FirstOutput = first };
+            kernels.Pool.Run(ref work);
+            first += part.Outputs;
         }
+
+        return packed;
     }
+
+    private TensorView? TryGet(string name) => checkpoint.Find(name) is { } found ? checkpoint.Get(found) : null;
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.ML.Vllm.Weights;
 
@@ -55,11 +56,12 @@ internal sealed class Checkpoint : IDisposable
     public TensorView Get(string name) =>
         _tensors.TryGetValue(name, out var tensor)
             ? tensor
-            : throw new ModelLoadException($"'{Folder}': no *.safetensors file has the tensor '{name}' in F32, F16 or BF16; the checkpoint is incomplete or of another architecture.");
+            : throw new ModelLoadException($"'{Folder}': no *.safetensors file has the tensor '{name}' as numbers that are known (F32, F16, BF16, and what quantized checkpoints have); the checkpoint is incomplete or of another architecture.");
 
-    /// <summary>The memory that all tensors take once they are loaded: bfloat16, stored or rounded to, in two bytes a number, all others in four.</summary>
-    public long BytesInMemory(bool roundToBFloat16) =>
-        _tensors.Values.Sum(t => (long)t.Rows * t.Columns * (roundToBFloat16 || t.Type == TensorType.BFloat16 ? 2 : 4));
+    /// <summary>The memory that all tensors take once they are loaded: as the quantization keeps them, otherwise bfloat16, stored or rounded to, in two bytes a number, and all others in four.</summary>
+    public long BytesInMemory(bool roundToBFloat16, QuantizationScheme quantization) => _tensors.Values.Sum(t =>
+        quantization.BytesInMemory(t)
+        ?? (t.Type.IsPlain() ? (long)t.Rows * t.Columns * (roundToBFloat16 || t.Type == TensorType.BFloat16 ? 2 : 4) : 0));
 
     public void Dispose()
     {

@@ -77,6 +77,9 @@ internal sealed class ModelConfig
 
     public bool Has(string key) => TryGet(key, out _);
 
+    /// <summary>An object; null where there is none.</summary>
+    public JsonElement? Object(string key) => TryGet(key, out var value) && value.ValueKind == JsonValueKind.Object ? value : null;
+
     public string? Text(string key) => TryGet(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     public bool Flag(string key, bool otherwise) =>

@@ -120,7 +120,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
 
         // Another type is no error until the model asks for the tensor: checkpoints carry buffers that no one needs.
         if (Parse(typeElement.GetString()!) is not { } type) return;
-        long bytes = type == TensorType.Float32 ? 4 : 2;
+        long bytes = type.Size();
         try
         {
             foreach (var dimension in shape) bytes = checked(bytes * dimension);
@@ -134,7 +134,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
             throw Broken($"tensor '{name}' of shape [{string.Join(", ", shape)}] and type {typeElement.GetString()} does not take the {end - begin} bytes at its offsets");
         if (shape.Any(d => d > int.MaxValue)) throw Broken($"tensor '{name}' has a dimension over {int.MaxValue}");
         if (ColumnsOf(shape) > int.MaxValue) throw Broken($"tensor '{name}' of shape [{string.Join(", ", shape)}] has rows of over {int.MaxValue} numbers");
-        if (begin != end && ((long)(data + begin) % (type == TensorType.Float32 ? 4 : 2)) != 0) throw Broken($"tensor '{name}' is not aligned to its type");
+        if (begin != end && ((long)(data + begin) % type.Size()) != 0) throw Broken($"tensor '{name}' is not aligned to its type");
         if (!_tensors.TryAdd(name, new TensorView(name, _path, type, shape, data + begin))) throw Broken($"tensor '{name}' is there twice");
         if (begin != end) ranges.Add((begin, end, name));
     }
@@ -152,6 +152,12 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         "F32" => TensorType.Float32,
         "F16" => TensorType.Float16,
         "BF16" => TensorType.BFloat16,
+        "F8_E4M3" => TensorType.Float8E4M3,
+        "F8_E5M2" => TensorType.Float8E5M2,
+        "I8" => TensorType.Int8,
+        "U8" => TensorType.UInt8,
+        "I32" => TensorType.Int32,
+        "I64" => TensorType.Int64,
         _ => null,
     };
 
