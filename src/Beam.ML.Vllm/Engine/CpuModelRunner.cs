@@ -64,6 +64,9 @@ internal sealed partial class CpuModelRunner : IModelRunner
 
     public int Blocks => _cache.Blocks;
 
+    /// <summary>The memory that the weights take.</summary>
+    public long WeightBytes => _model.WeightBytes;
+
     public int MaxModelLength { get; }
 
     public ModelRunnerOutput Execute(SchedulerOutput step)

@@ -1,7 +1,7 @@
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>The weights of a linear layer, [outputs, inputs], in whatever numbers and order its kernel reads them.</summary>
-internal abstract class WeightMatrix(int outputs, int inputs) : IDisposable
+internal abstract class WeightMatrix(int outputs, int inputs) : INativeMemory, IDisposable
 {
     public int Outputs => outputs;
 

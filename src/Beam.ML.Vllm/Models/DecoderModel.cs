@@ -10,6 +10,9 @@ internal sealed class DecoderModel(TokenEmbedding embedding, ILayer[] layers, De
 
     public int HiddenSize => embedding.HiddenSize;
 
+    /// <summary>The memory that the weights take.</summary>
+    public long WeightBytes { get; } = weights.OfType<INativeMemory>().Sum(w => w.Bytes);
+
     /// <summary>Computes all rows of the step and fills the cache. The rows' hidden states are there until the next step.</summary>
     public void Forward(ForwardContext context)
     {

@@ -134,7 +134,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
             throw Broken($"tensor '{name}' of shape [{string.Join(", ", shape)}] and type {typeElement.GetString()} does not take the {end - begin} bytes at its offsets");
         if (shape.Any(d => d > int.MaxValue)) throw Broken($"tensor '{name}' has a dimension over {int.MaxValue}");
         if (ColumnsOf(shape) > int.MaxValue) throw Broken($"tensor '{name}' of shape [{string.Join(", ", shape)}] has rows of over {int.MaxValue} numbers");
-        if (begin != end && ((long)(data + begin) % type.Size()) != 0) throw Broken($"tensor '{name}' is not aligned to its type");
+        if (type.IsPlain() && begin != end && ((long)(data + begin) % type.Size()) != 0) throw Broken($"tensor '{name}' is not aligned to its type");
         if (!_tensors.TryAdd(name, new TensorView(name, _path, type, shape, data + begin))) throw Broken($"tensor '{name}' is there twice");
         if (begin != end) ranges.Add((begin, end, name));
     }

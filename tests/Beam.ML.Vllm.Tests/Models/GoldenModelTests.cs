@@ -152,33 +152,7 @@ public sealed class GoldenModelTests
         using var model = Model(family, "config.json");
         using var alone = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 1, (InstructionSet)set, kernels, cache);
         using var together = new RunnerHarness(model.Folder, ModelDtype.BFloat16, threads: 3, (InstructionSet)set, kernels, cache);
-        var random = new Random(5);
-        for (var round = 0; round < 6; round++)
-        {
-            var prompts = Enumerable.Range(0, random.Next(2, 9))
-                .Select(_ => Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.Next(alone.Vocabulary)).ToArray()).ToArray();
-            var expected = prompts.Select(p => Once(alone, p)).ToArray();
-            var sequences = prompts.Select(p => RunnerHarness.NewSequence(p)).ToArray();
-            var seen = prompts.Select(_ => new List<float[]>()).ToArray();
-            while (sequences.Any(s => s.ComputedTokens < s.Length))
-            {
-                var live = Enumerable.Range(0, sequences.Length).Where(i => sequences[i].ComputedTokens < sequences[i].Length && random.Next(3) > 0).ToArray();
-                if (live.Length == 0) continue;
-                var logits = together.Step([.. live.Select(i => (sequences[i], random.Next(1, 20)))]);
-                for (var i = 0; i < live.Length; i++) seen[live[i]].AddRange(logits[i]);
-            }
-
-            for (var i = 0; i < prompts.Length; i++) Assert.That(seen[i], Is.EqualTo(expected[i]));
-            foreach (var sequence in sequences) together.Free(sequence);
-        }
-
-        static float[][] Once(RunnerHarness harness, int[] prompt)
-        {
-            var sequence = RunnerHarness.NewSequence(prompt);
-            var logits = harness.Logits(sequence);
-            harness.Free(sequence);
-            return logits;
-        }
+        BatchInvariance.Check(alone, together, rounds: 6);
     }
 
     [Test]
@@ -208,36 +182,7 @@ public sealed class GoldenModelTests
         return model;
     }
 
-    private static void ForEachCase(string family, Action<int[], float[][], int[], JsonElement> check)
-    {
-        using var json = TestModels.ReadJson(TestModels.Golden(family), "expected.json");
-        using var tensors = SafetensorsFile.Open(Path.Combine(TestModels.Golden(family), "expected.safetensors"));
-        var number = 0;
-        foreach (var item in json.RootElement.GetProperty("cases").EnumerateArray())
-        {
-            var view = tensors.Tensors[$"logits.{number++}"];
-            var expected = new float[view.Rows][];
-            for (var row = 0; row < view.Rows; row++) view.ReadRow(row, expected[row] = new float[view.Columns]);
-            check(item.GetProperty("prompt").Ints(), expected, item.GetProperty("greedy").Ints(), item);
-        }
+    private static void ForEachCase(string family, Action<int[], float[][], int[], JsonElement> check) => GoldenCases.ForEach(TestModels.Golden(family), check);
 
-        Assert.That(number, Is.GreaterThan(0));
-    }
-
-    private static void AssertClose(float[][] actual, float[][] expected)
-    {
-        Assert.That(actual, Has.Length.EqualTo(expected.Length));
-        var largest = 0f;
-        for (var row = 0; row < expected.Length; row++)
-        {
-            for (var i = 0; i < expected[row].Length; i++)
-            {
-                largest = MathF.Max(largest, MathF.Abs(actual[row][i] - expected[row][i]));
-                if (!(Math.Abs(actual[row][i] - expected[row][i]) <= 2e-3 + (1e-3 * Math.Abs(expected[row][i]))))
-                    Assert.Fail($"logit {i} of row {row} is {actual[row][i]}, expected {expected[row][i]}");
-            }
-        }
-
-        TestContext.Out.WriteLine($"largest error of a logit: {largest:g3}");
-    }
+    private static void AssertClose(float[][] actual, float[][] expected) => GoldenCases.AssertClose(actual, expected);
 }

@@ -18,11 +18,12 @@ internal sealed class RunnerHarness : IDisposable
     /// <remarks>The test is skipped where the machine lacks the kernels.</remarks>
     public RunnerHarness(
         string folder, ModelDtype dtype = ModelDtype.Float32, int threads = 1, InstructionSet? set = null, MatrixKernels kernels = MatrixKernels.Auto,
-        KvCacheDtype cache = KvCacheDtype.Auto)
+        KvCacheDtype cache = KvCacheDtype.Auto, string? quantization = null)
     {
         var options = new EngineOptions
         {
             Model = folder, Dtype = dtype, MatrixKernels = kernels, KvCacheDtype = cache, NumThreads = threads, NumKvBlocks = 64, SkipTokenizerInit = true, MaxLoraRank = 64,
+            Quantization = quantization,
         };
         try
         {
@@ -38,6 +39,9 @@ internal sealed class RunnerHarness : IDisposable
     }
 
     public int Vocabulary => _runner.VocabularySize;
+
+    /// <summary>The memory that the weights have taken.</summary>
+    public long WeightBytes => _runner.WeightBytes;
 
     /// <summary>Reads an adapter; the caller disposes of it.</summary>
     public LoraAdapter Load(string folder) => _runner.LoadLora(new LoraRequest(Path.GetFileName(folder), folder));

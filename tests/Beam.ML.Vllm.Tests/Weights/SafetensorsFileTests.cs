@@ -12,16 +12,18 @@ public sealed class SafetensorsFileTests
     [Test]
     public void Tensors_of_every_type_are_read()
     {
-        byte[] data = [0, 0, 0x80, 0x3F, 0, 0x3C, 0x80, 0xBF];
+        byte[] data = [0, 0, 0x80, 0x3F, 0, 0x3C, 0x80, 0xBF, 7, 0, 0, 0];
         using var file = TemporaryFile.With(
-            """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},"b":{"dtype":"F16","shape":[1],"data_offsets":[4,6]},"c":{"dtype":"BF16","shape":[],"data_offsets":[6,8]},"d":{"dtype":"I64","shape":[0],"data_offsets":[8,8]}}""", data);
+            """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},"b":{"dtype":"F16","shape":[1],"data_offsets":[4,6]},"c":{"dtype":"BF16","shape":[],"data_offsets":[6,8]},"d":{"dtype":"I32","shape":[1,1],"data_offsets":[8,12]},"e":{"dtype":"BOOL","shape":[0],"data_offsets":[12,12]}}""", data);
         using var tensors = SafetensorsFile.Open(file.Path);
         Assert.Multiple(() =>
         {
-            Assert.That(tensors.Tensors.Keys, Is.EquivalentTo(new[] { "a", "b", "c" }));
+            Assert.That(tensors.Tensors.Keys, Is.EquivalentTo(new[] { "a", "b", "c", "d" }));
             Assert.That(tensors.Tensors["a"].ToArray(), Is.EqualTo(new[] { 1f }));
             Assert.That(tensors.Tensors["b"].ToArray(), Is.EqualTo(new[] { 1f }));
             Assert.That(tensors.Tensors["c"].ToArray(), Is.EqualTo(new[] { -1f }));
+            Assert.That(tensors.Tensors["d"].Elements<int>().ToArray(), Is.EqualTo(new[] { 7 }));
+            Assert.That(() => tensors.Tensors["d"].ToArray(), Throws.TypeOf<ModelLoadException>().With.Message.Contains("'d' holds Int32 numbers, which stand for weights only with scales"));
         });
     }
 

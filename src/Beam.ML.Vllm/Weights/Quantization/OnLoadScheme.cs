@@ -20,10 +20,11 @@ internal sealed class OnLoadScheme(WeightCode code) : QuantizationScheme
         _ => null,
     };
 
-    /// <remarks>By name what is embedding or head, and by shape what is a matrix: routers and tables of positions, which stay plain, weigh nothing beside them.</remarks>
+    /// <remarks>By name what is embedding or head, and by shape what is a matrix; routers, which stay plain, weigh nothing beside them.</remarks>
     public override long? BytesInMemory(TensorView tensor)
     {
-        if (!tensor.Type.IsPlain() || tensor.Shape.Count < 2 || tensor.Columns < GroupQuantizer.GroupSize) return null;
+        var isPositions = tensor.Name.EndsWith("wpe.weight", StringComparison.Ordinal) || tensor.Name.Contains("embed_positions", StringComparison.Ordinal);
+        if (!tensor.Type.IsPlain() || tensor.Shape.Count < 2 || isPositions) return null;
         var isVocabulary = tensor.Name.Contains("embed", StringComparison.Ordinal) || tensor.Name.Contains("lm_head", StringComparison.Ordinal)
             || tensor.Name.EndsWith("wte.weight", StringComparison.Ordinal);
         return (long)(Elements(tensor) * QuantizedMatrix.BitsPerWeight(isVocabulary ? Vocabulary : _linear, tensor.Columns) / 8);
