@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.StructuredOutput;
 using Beam.ML.Vllm.Tokenizers;
 using Beam.ML.Vllm.Weights;
 
@@ -18,6 +19,7 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
     private readonly EngineOptions _options;
     private readonly EngineCore _core;
     private readonly EosTokens _eos;
+    private readonly StructuredOutputCompiler? _structures;
     private readonly Thread _loop;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -41,6 +43,7 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         var config = ModelConfig.Load(folder);
         var generation = GenerationConfig.Load(folder);
         Tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
+        _structures = Tokenizer is null ? null : new StructuredOutputCompiler(Tokenizer);
         _options = options;
         _eos = EosTokens.From(Tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
         var runner = new CpuModelRunner(options, config, folder);
@@ -205,11 +208,13 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         var number = Interlocked.Add(ref _requestCount, count) - count + 1;
         var id = requestId ?? $"req-{number}";
         var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters);
+        var constraint = ConstraintOf(parameters);
         var sequences = new (Sequence, OutputState)[count];
         for (var i = 0; i < count; i++)
         {
             var own = ParametersOf(parameters, i, number);
-            var sequence = new Sequence(id, promptIds, own, new SamplerState(own, promptIds, _eos.ToArray()), priority);
+            var state = new SamplerState(own, promptIds, _eos.ToArray()) { Structure = constraint is null ? null : new(constraint, _eos.ToArray()) };
+            var sequence = new Sequence(id, promptIds, own, state, priority);
             sequences[i] = (sequence, new OutputState(sequence, Tokenizer, collector, i));
         }
 
@@ -231,6 +236,22 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
             // The best are told by the log probabilities of their tokens.
             Logprobs = request.Sequences > request.N && request.NumLogprobs is null ? 0 : request.Logprobs,
         };
+    }
+
+    /// <summary>Compiles what the output must look like, on the caller's thread; null if it is free.</summary>
+    private CompiledConstraint? ConstraintOf(SamplingParams parameters)
+    {
+        if (parameters.StructuredOutputs is not { } wanted) return null;
+        if (_structures is null) throw new InvalidRequestException("structured_outputs need a tokenizer, and the engine has none (skip_tokenizer_init).");
+        if (_eos.ToArray().Length == 0) throw new InvalidRequestException("structured_outputs need a model with an end-of-sequence token, and this one names none.");
+        try
+        {
+            return _structures.Compile(wanted);
+        }
+        catch (StructuredOutputException e)
+        {
+            throw new InvalidRequestException(e.Message, e);
+        }
     }
 
     private SamplingParams WithBadWords(SamplingParams parameters)

@@ -5,10 +5,11 @@ internal static class LogitFilters
 {
     public static void Apply(Span<float> logits, SamplingParams p, SamplerState state)
     {
+        state.Structure?.Apply(logits);
         if (p.AllowedTokenIds is { } allowed) KeepOnly(logits, allowed);
         foreach (var word in p.BadWordsTokenIds)
             if (state.EndsWith(word, word.Count - 1)) Forbid(logits, word[^1]);
-        if (state.OutputIds.Count < p.MinTokens)
+        if (state.OutputIds.Count < p.MinTokens && state.Structure is not { MustEnd: true })
         {
             foreach (var id in state.EosTokenIds) Forbid(logits, id);
             foreach (var id in p.StopTokenIds) Forbid(logits, id);

@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.StructuredOutput;
+
 namespace Beam.ML.Vllm.Sampling;
 
 /// <summary>
@@ -28,6 +30,9 @@ public sealed class SamplerState
 
     internal int[] EosTokenIds { get; }
 
+    /// <summary>Where the output is in what it must look like; null if it is free.</summary>
+    internal StructuredOutputState? Structure { get; init; }
+
     /// <summary>How often each token was chosen; counted only once a penalty asks for it.</summary>
     internal IReadOnlyDictionary<int, int> OutputCounts => _outputCounts ??= _output.CountBy(id => id).ToDictionary();
 
@@ -37,6 +42,7 @@ public sealed class SamplerState
     public void Accept(int id)
     {
         _output.Add(id);
+        Structure?.Accept(id);
         if (_outputCounts is { } counts) counts[id] = counts.GetValueOrDefault(id) + 1;
     }
 

@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.StructuredOutput;
+
 namespace Beam.ML.Vllm.Sampling;
 
 /// <summary>Which text an output carries while a request runs.</summary>
@@ -121,6 +123,9 @@ public sealed record SamplingParams
     /// <summary>Sequences of tokens that never come out: the last token of one is not chosen right after the rest of it.</summary>
     public IReadOnlyList<IReadOnlyList<int>> BadWordsTokenIds { get; init; } = [];
 
+    /// <summary>What the output must look like; null leaves it free. Needs a tokenizer.</summary>
+    public StructuredOutputsParams? StructuredOutputs { get; init; }
+
     /// <summary>Whether the likeliest token is taken each time.</summary>
     public bool IsGreedy => Temperature == 0;
 
@@ -180,6 +185,8 @@ public sealed record SamplingParams
         Require(BadWordsTokenIds.All(w => w.Count > 0), "bad_words cannot contain an empty sequence of tokens.");
         Require(!IsGreedy || N == 1, $"n must be 1 when using greedy sampling, got {N}.");
         Require(!IsGreedy || Sequences == 1, $"best_of must be 1 when using greedy sampling, got {BestOf}.");
+
+        StructuredOutputs?.Validate();
 
         static void Require(bool holds, string message)
         {

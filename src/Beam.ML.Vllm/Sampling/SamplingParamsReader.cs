@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Beam.ML.Vllm.StructuredOutput;
 
 namespace Beam.ML.Vllm.Sampling;
 
@@ -39,6 +40,11 @@ internal static class SamplingParamsReader
         ["logit_bias"] = (p, v) => p with { LogitBias = v.ValueKind == JsonValueKind.Null ? null : Bias(v) },
         ["allowed_token_ids"] = (p, v) => p with { AllowedTokenIds = v.ValueKind == JsonValueKind.Null ? null : Ids(v) },
         ["bad_words"] = (p, v) => p with { BadWords = v.ValueKind == JsonValueKind.Null ? [] : Texts(v) },
+        ["structured_outputs"] = (p, v) => p with { StructuredOutputs = v.ValueKind == JsonValueKind.Null ? null : StructuredOutputsParams.FromJson(v) },
+        ["guided_json"] = (p, v) => Guided(p, v, "json"),
+        ["guided_regex"] = (p, v) => Guided(p, v, "regex"),
+        ["guided_choice"] = (p, v) => Guided(p, v, "choice"),
+        ["guided_grammar"] = (p, v) => Guided(p, v, "grammar"),
     };
 
     private static readonly HashSet<string> NeverNull =
@@ -70,13 +76,21 @@ internal static class SamplingParamsReader
             // Where null has no meaning of its own it leaves the default, as in vLLM.
             return value.ValueKind == JsonValueKind.Null && NeverNull.Contains(name) ? parameters : set(parameters, value);
         }
-        catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
+        catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or (ArgumentException and not StructuredOutputException))
         {
             throw new ArgumentException($"Sampling parameter '{name}' cannot be {Shorten(value.GetRawText())}.", e);
         }
     }
 
     private static int[] Ids(JsonElement list) => [.. list.EnumerateArray().Select(i => i.GetInt32())];
+
+    // The older names, one for each kind.
+    private static SamplingParams Guided(SamplingParams p, JsonElement value, string kind)
+    {
+        if (value.ValueKind == JsonValueKind.Null) return p;
+        if (p.StructuredOutputs is not null) throw new StructuredOutputException($"guided_{kind} cannot go with another constraint of the output.");
+        return p with { StructuredOutputs = StructuredOutputsParams.FromJson(JsonSerializer.SerializeToElement(new Dictionary<string, JsonElement> { [kind] = value })) };
+    }
 
     private static string[] Texts(JsonElement list) =>
         [.. list.EnumerateArray().Select(s => s.GetString() ?? throw new FormatException("null is no text"))];

@@ -68,5 +68,8 @@ public abstract class Tokenizer
     /// <summary>The token of an id as the vocabulary writes it, or null if no token has the id.</summary>
     public abstract string? IdToToken(int id);
 
+    /// <summary>The bytes that a token adds in the middle of a text; none for special tokens, the unknown one and ids that no token has.</summary>
+    internal virtual byte[] TextBytes(int id) => IsSpecial(id) || id == UnkTokenId ? [] : System.Text.Encoding.UTF8.GetBytes(Decode([id]));
+
     internal abstract TokenStream CreateStream(bool skipSpecialTokens);
 }

@@ -13,6 +13,7 @@ internal sealed class DecoderPlan
 
     // Whether the stages so far made one token of all: what follows must treat the parts as one.
     private bool _fused;
+    private bool _hasByteFallback;
 
     private DecoderPlan() { }
 
@@ -28,6 +29,25 @@ internal sealed class DecoderPlan
     {
         for (var i = _stages.Count - 1; i >= 0; i--) output = _stages[i](output);
         return output;
+    }
+
+    /// <summary>The bytes that a token adds after another one.</summary>
+    public byte[] TextBytes(ReadOnlySpan<byte> token)
+    {
+        if (_hasByteFallback && ByteFallbackStage.TryParse(token, out var value)) return [value];
+        var alone = Run("a"u8, default);
+        var both = Run("a"u8, token);
+        return both.AsSpan().StartsWith(alone) ? both[alone.Length..] : both;
+    }
+
+    private byte[] Run(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    {
+        var bytes = new BytesStage();
+        var stage = Build(bytes);
+        stage.Push(first);
+        if (!second.IsEmpty) stage.Push(second);
+        stage.Flush();
+        return bytes.ToArray();
     }
 
     private void Add(JsonElement spec)
@@ -53,6 +73,7 @@ internal sealed class DecoderPlan
                 break;
             case "ByteFallback":
                 AddWhole(next => new ByteFallbackStage(next));
+                _hasByteFallback = true;
                 break;
             case "Strip":
                 var content = Encoding.UTF8.GetBytes(spec.Text("content"));
@@ -88,5 +109,18 @@ internal sealed class DecoderPlan
     {
         if (_fused) _stages.Add(next => new CollectStage(stage(next)));
         else _stages.Add(stage);
+    }
+
+    private sealed class BytesStage() : DecoderStage(null)
+    {
+        private readonly List<byte> _bytes = [];
+
+        public override void Push(ReadOnlySpan<byte> token) => _bytes.AddRange(token);
+
+        public override void Flush()
+        {
+        }
+
+        public byte[] ToArray() => [.. _bytes];
     }
 }

@@ -89,7 +89,7 @@ internal sealed class ByteFallbackStage(DecoderStage next) : DecoderStage(next)
             foreach (var _ in bytes) Next.Push(Utf8.Replacement);
     }
 
-    private static bool TryParse(ReadOnlySpan<byte> token, out byte value)
+    public static bool TryParse(ReadOnlySpan<byte> token, out byte value)
     {
         value = 0;
         return token.Length == 6 && token.StartsWith("<0x"u8) && token[5] == '>' &&

@@ -108,6 +108,9 @@ internal sealed class JsonTokenizer : Tokenizer
         return _model.Vocabulary.Has(id);
     }
 
+    internal override byte[] TextBytes(int id) =>
+        IsSpecial(id) || id == UnkTokenId || id == _model.UnkId || !TryGetContent(id, out var content) ? [] : _decoder.TextBytes(content);
+
     internal override TokenStream CreateStream(bool skipSpecialTokens) => new JsonTokenStream(this, _decoder, skipSpecialTokens);
 
     private void EncodeNormalized(string text, bool first, ModelSink sink, PooledList<int> ids)

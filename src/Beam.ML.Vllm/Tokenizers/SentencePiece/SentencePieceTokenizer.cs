@@ -84,6 +84,16 @@ internal sealed class SentencePieceTokenizer : Tokenizer
     /// <summary>The token as it is written in text, empty for an id that no token has.</summary>
     internal ReadOnlySpan<byte> ContentOf(int id) => _addedContent.TryGetValue(id, out var content) ? content : Model.Pieces[id];
 
+    internal override byte[] TextBytes(int id)
+    {
+        if (IsSpecial(id) || id == UnkTokenId) return [];
+        if ((uint)id < (uint)Model.Count && Model.Types[id] == PieceType.Byte) return [Model.ByteOf[id]];
+        var content = ContentOf(id);
+        return (uint)id >= (uint)Model.Count || content.IndexOf(Utf8.Meta) < 0
+            ? content.ToArray()
+            : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(content).Replace('\u2581', ' '));
+    }
+
     internal override TokenStream CreateStream(bool skipSpecialTokens) => new SentencePieceStream(this, skipSpecialTokens);
 
     private void EncodePlain(ReadOnlySpan<char> text, bool first, PooledList<int> ids)

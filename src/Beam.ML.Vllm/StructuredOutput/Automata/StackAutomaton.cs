@@ -1,0 +1,287 @@
+using Beam.ML.Vllm.StructuredOutput.Grammars;
+
+namespace Beam.ML.Vllm.StructuredOutput.Automata;
+
+/// <summary>
+/// Follows a grammar byte by byte. A place in the output is the set of all stacks of rules that the bytes so far allow
+/// (<see cref="StackNode"/>), and steps are found when they are first needed and kept: on a regular language it is a lazily built
+/// deterministic automaton. Each step is linear in the grammar and in the stacks, whatever its ambiguity. Not safe for several threads.
+/// </summary>
+internal sealed class StackAutomaton
+{
+    private const int MaxNodes = 1 << 15;
+
+    private readonly StateGraph _graph;
+    private readonly int[] _ranks;
+    private readonly bool[] _nullable;
+    private readonly bool[] _returns;
+    private readonly HashSet<StackNode> _nodes = new(StackNode.Comparer.Instance);
+    private readonly Dictionary<(int, int), StackNode> _unions = [];
+    private readonly StackNode _bottom;
+    private readonly Seeds _seeds;
+    private int _nextId = 2;
+    private int _work;
+
+    public StackAutomaton(Grammar grammar)
+    {
+        _graph = GraphBuilder.Build(grammar);
+        GraphFacts.Trim(_graph);
+        _ranks = LeftRecursion.Remove(_graph);
+        _nullable = GraphFacts.Nullable(_graph);
+        _returns = [.. Enumerable.Range(0, _graph.States).Select(OnlyReturns)];
+        _bottom = new StackNode(0, [], [], isEnd: true);
+        Dead = new StackNode(1, [], [], isEnd: false);
+        (Classes, ClassOf) = FindClasses();
+        _seeds = new Seeds(this);
+        Start = FindStart();
+    }
+
+    /// <summary>The place before the first byte.</summary>
+    public StackNode Start { get; }
+
+    /// <summary>The place after bytes that no text starts with.</summary>
+    public StackNode Dead { get; }
+
+    /// <summary>Classes of bytes that no state tells apart.</summary>
+    public int Classes { get; }
+
+    public byte[] ClassOf { get; }
+
+    /// <summary>To be called before each use: bounds what is kept, and the work that follows.</summary>
+    public void BeginWork()
+    {
+        _work = 0;
+        if (_nodes.Count <= MaxNodes) return;
+        foreach (var node in _nodes) (node.Next, node.AfterPlain) = (null, null);
+        _nodes.Clear();
+        _unions.Clear();
+    }
+
+    /// <summary>Where a byte leads.</summary>
+    public StackNode Step(StackNode node, byte value)
+    {
+        var next = node.Next;
+        return (next is null ? null : next[ClassOf[value]]) ?? FindStep(node, value);
+    }
+
+    /// <exception cref="StructuredOutputException">The grammar is so ambiguous here that the step takes too long.</exception>
+    public StackNode FindStep(StackNode node, byte value)
+    {
+        var next = node.Next ??= Outline(node);
+        var kind = ClassOf[value];
+        if (next[kind] is { } known) return known;
+        _seeds.Clear();
+        for (var i = 0; i < node.States.Length; i++)
+            for (var edge = _graph.FirstEdge(node.States[i]); edge >= 0; edge = _graph[edge].Next)
+            {
+                ref readonly var e = ref _graph[edge];
+                Work(1);
+                if (e.Kind == EdgeKind.Byte && value >= e.Low && value <= e.High) _seeds.Add(e.Target, node.Below[i]);
+            }
+        return next[kind] = _seeds.Settle();
+    }
+
+    // Most bytes lead nowhere: these are found in one pass over the edges.
+    private StackNode?[] Outline(StackNode node)
+    {
+        Work(Classes);
+        var next = new StackNode?[Classes];
+        Array.Fill(next, Dead);
+        foreach (var state in node.States)
+            for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
+            {
+                ref readonly var e = ref _graph[edge];
+                Work(1);
+                if (e.Kind == EdgeKind.Byte) next.AsSpan(ClassOf[e.Low]..(ClassOf[e.High] + 1)).Clear();
+            }
+        return next;
+    }
+
+    private void Work(int steps)
+    {
+        if ((_work += steps) > Limits.MatchWork) throw new StructuredOutputException("The structured output's grammar is too ambiguous or too large: a step takes too long. Simplify it.");
+    }
+
+    private StackNode FindStart()
+    {
+        _seeds.Clear();
+        _seeds.Begin(_graph.Root, _bottom);
+        return _seeds.Settle();
+    }
+
+    // A call with nothing behind it but the end of its rule leaves nothing on the stack: lists written by recursion stay flat.
+    private bool OnlyReturns(int state)
+    {
+        if (!_graph.Accepts(state)) return false;
+        for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
+            if (_graph[edge].Kind != EdgeKind.Gone) return false;
+        return true;
+    }
+
+    private StackNode Intern(int[] states, StackNode[] below, bool isEnd)
+    {
+        Work(states.Length + 1);
+        if (states.Length == 0) return isEnd ? _bottom : Dead;
+        var node = new StackNode(_nextId, states, below, isEnd);
+        if (_nodes.TryGetValue(node, out var known)) return known;
+        if (_nodes.Count > MaxNodes * 8) Work(Limits.MatchWork);
+        _nextId++;
+        _nodes.Add(node);
+        return node;
+    }
+
+    private StackNode Union(StackNode a, StackNode b)
+    {
+        if (a == b || b.IsDead) return a;
+        if (a.IsDead) return b;
+        var key = a.Id < b.Id ? (a.Id, b.Id) : (b.Id, a.Id);
+        if (_unions.TryGetValue(key, out var known)) return known;
+        var states = new List<int>(a.States.Length + b.States.Length);
+        var below = new List<StackNode>(states.Capacity);
+        for (int i = 0, j = 0; i < a.States.Length || j < b.States.Length;)
+        {
+            var left = i < a.States.Length ? a.States[i] : int.MaxValue;
+            var right = j < b.States.Length ? b.States[j] : int.MaxValue;
+            states.Add(Math.Min(left, right));
+            below.Add(left == right ? Union(a.Below[i], b.Below[j]) : left < right ? a.Below[i] : b.Below[j]);
+            if (left <= right) i++;
+            if (right <= left) j++;
+        }
+        var union = Intern([.. states], [.. below], a.IsEnd || b.IsEnd);
+        if (_unions.Count >= MaxNodes * 2) _unions.Clear();
+        _unions[key] = union;
+        return union;
+    }
+
+    private (int Count, byte[] ClassOf) FindClasses()
+    {
+        var starts = new bool[257];
+        for (var state = 0; state < _graph.States; state++)
+            for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
+            {
+                if (_graph[edge].Kind != EdgeKind.Byte) continue;
+                starts[_graph[edge].Low] = true;
+                starts[_graph[edge].High + 1] = true;
+            }
+        var classOf = new byte[256];
+        var current = 0;
+        for (var b = 1; b < 256; b++) classOf[b] = (byte)(starts[b] ? ++current : current);
+        return (current + 1, classOf);
+    }
+
+    /// <summary>
+    /// States reached by a byte, each with the stacks below it, on the way to the place that they make up. Ends of rules are taken off the
+    /// stacks first; then rules are entered, each once, after all that enter it.
+    /// </summary>
+    private sealed class Seeds(StackAutomaton automaton)
+    {
+        private readonly StateGraph _graph = automaton._graph;
+        private readonly HashSet<(int State, int Below)> _seen = [];
+        private readonly Stack<(int State, StackNode Below)> _pending = new();
+        private readonly Dictionary<int, StackNode> _reached = [];
+        private readonly Dictionary<int, StackNode> _entered = [];
+        private readonly PriorityQueue<int, int> _order = new();
+        private readonly SortedDictionary<int, StackNode> _stable = [];
+        private readonly HashSet<int> _open = [];
+        private readonly Stack<int> _states = new();
+        private bool _isEnd;
+
+        public void Clear()
+        {
+            _seen.Clear();
+            _pending.Clear();
+            _reached.Clear();
+            _entered.Clear();
+            _order.Clear();
+            _stable.Clear();
+            _isEnd = false;
+        }
+
+        public void Add(int state, StackNode below)
+        {
+            if (_seen.Add((state, below.Id))) _pending.Push((state, below));
+        }
+
+        public void Begin(int rule, StackNode below)
+        {
+            if (automaton._nullable[rule]) _isEnd |= below.IsEnd;
+            Enter(rule, below);
+        }
+
+        public StackNode Settle()
+        {
+            while (_pending.TryPop(out var item))
+            {
+                automaton.Work(1);
+                var (state, below) = item;
+                Reach(_reached, state, below);
+                if (_graph.Accepts(state))
+                {
+                    _isEnd |= below.IsEnd;
+                    for (var i = 0; i < below.States.Length; i++) Add(below.States[i], below.Below[i]);
+                }
+                for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
+                {
+                    ref readonly var e = ref _graph[edge];
+                    if (e.Kind == EdgeKind.Silent || (e.Kind == EdgeKind.Call && automaton._nullable[e.Rule])) Add(e.Target, below);
+                }
+            }
+            foreach (var (state, below) in _reached)
+            {
+                EnterCalls(state, below);
+                if (ReadsBytes(state)) _stable[state] = below;
+            }
+            while (_order.TryDequeue(out var rule, out _)) Open(rule, _entered[rule]);
+            return automaton.Intern([.. _stable.Keys], [.. _stable.Values], _isEnd);
+        }
+
+        // From the start of a rule: its ends without a byte were dealt with where it was called.
+        private void Open(int rule, StackNode below)
+        {
+            var start = _graph.Starts[rule];
+            _open.Clear();
+            _open.Add(start);
+            _states.Clear();
+            _states.Push(start);
+            while (_states.TryPop(out var state))
+            {
+                automaton.Work(1);
+                if (ReadsBytes(state)) _stable[state] = _stable.TryGetValue(state, out var known) ? automaton.Union(known, below) : below;
+                EnterCalls(state, below);
+                for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
+                {
+                    ref readonly var e = ref _graph[edge];
+                    if ((e.Kind == EdgeKind.Silent || (e.Kind == EdgeKind.Call && automaton._nullable[e.Rule])) && _open.Add(e.Target)) _states.Push(e.Target);
+                }
+            }
+        }
+
+        private void EnterCalls(int state, StackNode below)
+        {
+            for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
+            {
+                ref readonly var e = ref _graph[edge];
+                automaton.Work(1);
+                if (e.Kind != EdgeKind.Call) continue;
+                if (automaton._returns[e.Target]) Enter(e.Rule, below);
+                else if (below.Depth < Limits.StackDepth) Enter(e.Rule, automaton.Intern([e.Target], [below], isEnd: false));
+            }
+        }
+
+        private void Enter(int rule, StackNode below)
+        {
+            if (!_entered.ContainsKey(rule)) _order.Enqueue(rule, automaton._ranks[rule]);
+            Reach(_entered, rule, below);
+        }
+
+        private void Reach(Dictionary<int, StackNode> map, int key, StackNode below) =>
+            map[key] = map.TryGetValue(key, out var known) ? automaton.Union(known, below) : below;
+
+        private bool ReadsBytes(int state)
+        {
+            for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
+                if (_graph[edge].Kind == EdgeKind.Byte) return true;
+            return false;
+        }
+    }
+}

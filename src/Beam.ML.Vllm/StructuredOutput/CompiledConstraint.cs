@@ -1,0 +1,114 @@
+using Beam.ML.Vllm.StructuredOutput.Automata;
+using Beam.ML.Vllm.StructuredOutput.Grammars;
+using Beam.ML.Vllm.StructuredOutput.Vocabulary;
+
+namespace Beam.ML.Vllm.StructuredOutput;
+
+/// <summary>
+/// A constraint ready for use with one vocabulary. Requests share it, from any thread: what one finds out about a place in the output serves
+/// all that come there.
+/// </summary>
+internal sealed class CompiledConstraint
+{
+    private const long MaxMaskBytes = 16 << 20;
+
+    private readonly Lock _lock = new();
+    private readonly TokenVocabulary _vocabulary;
+    private readonly StackAutomaton _automaton;
+    private readonly Dictionary<StackNode, LinkedListNode<(StackNode Place, TokenMask Mask)>> _masks = [];
+    private readonly LinkedList<(StackNode Place, TokenMask Mask)> _recent = [];
+    private long _maskBytes;
+
+    public CompiledConstraint(Grammar grammar, TokenVocabulary vocabulary)
+    {
+        (_vocabulary, _automaton) = (vocabulary, new StackAutomaton(grammar));
+        _ = MaskOf(Start);
+    }
+
+    /// <summary>The place before the first token.</summary>
+    public StackNode Start => _automaton.Start;
+
+    /// <summary>The place after a token; dead if the token does not fit there.</summary>
+    public StackNode After(StackNode place, int token)
+    {
+        var bytes = _vocabulary.BytesOf(token);
+        return bytes.IsEmpty ? _automaton.Dead : After(place, bytes);
+    }
+
+    /// <summary>The place after bytes; dead if they do not fit there.</summary>
+    public StackNode After(StackNode place, ReadOnlySpan<byte> bytes)
+    {
+        lock (_lock)
+        {
+            _automaton.BeginWork();
+            foreach (var value in bytes)
+            {
+                if (place.IsDead) break;
+                place = _automaton.Step(place, value);
+            }
+            return place;
+        }
+    }
+
+    /// <summary>The tokens that fit at a place.</summary>
+    public TokenMask MaskOf(StackNode place)
+    {
+        lock (_lock)
+        {
+            if (_masks.TryGetValue(place, out var kept))
+            {
+                if (kept != _recent.First)
+                {
+                    _recent.Remove(kept);
+                    _recent.AddFirst(kept);
+                }
+                return kept.Value.Mask;
+            }
+            var mask = ComputeMask(place);
+            _masks.Add(place, _recent.AddFirst((place, mask)));
+            for (_maskBytes += mask.Bytes; _maskBytes > MaxMaskBytes && _recent.Count > 1; _recent.RemoveLast())
+            {
+                var oldest = _recent.Last!.Value;
+                _masks.Remove(oldest.Place);
+                _maskBytes -= oldest.Mask.Bytes;
+            }
+            return mask;
+        }
+    }
+
+    /// <summary>Computes a mask anew.</summary>
+    internal TokenMask ComputeMask(StackNode place)
+    {
+        _automaton.BeginWork();
+        var bits = new ulong[_vocabulary.Words];
+        Walk(_vocabulary.Others, place, bits);
+        var free = PlainText.Length(_automaton, place, _vocabulary.LongestPlain);
+        foreach (var part in _vocabulary.Plain)
+            if (part.Characters <= free)
+                for (var i = 0; i < bits.Length; i++) bits[i] |= part.Mask[i];
+            else Walk(part.Trie, place, bits);
+        return new TokenMask(bits, place.IsEnd);
+    }
+
+    // Tokens that start alike are looked at together; where a start does not fit, all that have it are passed over.
+    private void Walk(TokenTrie trie, StackNode place, ulong[] bits)
+    {
+        var (labels, depths, after, tokens) = (trie.Labels, trie.Depths, trie.After, trie.Tokens);
+        var (classOf, sameAs) = (_automaton.ClassOf, _vocabulary.SameAs);
+        var path = new StackNode[trie.Deepest + 1];
+        path[0] = place;
+        for (var i = 0; i < labels.Length;)
+        {
+            var from = path[depths[i]];
+            var to = (from.Next is { } next ? next[classOf[labels[i]]] : null) ?? _automaton.FindStep(from, labels[i]);
+            if (to.IsDead)
+            {
+                i = after[i];
+                continue;
+            }
+            path[depths[i] + 1] = to;
+            for (var token = tokens[i]; token >= 0; token = sameAs[token]) bits[token >> 6] |= 1UL << (token & 63);
+            i++;
+        }
+    }
+}

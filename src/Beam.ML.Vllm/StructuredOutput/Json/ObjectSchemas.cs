@@ -1,0 +1,162 @@
+using System.Text.Json;
+using Beam.ML.Vllm.StructuredOutput.Grammars;
+
+namespace Beam.ML.Vllm.StructuredOutput.Json;
+
+/// <summary>
+/// Objects: the properties that the schema names, in its order, then others where it allows them. Where it names some and is silent about
+/// others there are none, as in vLLM.
+/// </summary>
+internal sealed class ObjectSchemas(SchemaCompiler compiler)
+{
+    private sealed record Property(string Name, Expr Pair, bool Required);
+
+    public Expr Of(SchemaKeywords schema)
+    {
+        var layout = compiler.Layout;
+        var names = new List<string>();
+        foreach (var part in schema.Parts) names.AddRange(NamesIn(part, "properties").Where(n => !names.Contains(n)));
+        var required = schema.Parts.SelectMany(Required).ToHashSet(StringComparer.Ordinal);
+        names.AddRange(required.Where(n => !names.Contains(n)));
+        var patterns = Patterns(schema);
+        var allowedNames = NameConditions(schema);
+
+        var properties = new List<Property>(names.Count);
+        foreach (var name in names)
+        {
+            var parts = PartsOf(schema, name, patterns);
+            var possible = parts is not null && allowedNames.All(a => a.Matches(name)) && !parts.Exists(p => p.Node.ValueKind == JsonValueKind.False);
+            if (possible) properties.Add(new Property(name, Expr.Seq(Expr.Text(JsonText.Quote(name)), layout.Colon, compiler.Compile(parts!)), required.Contains(name)));
+            else if (required.Contains(name)) return Expr.Never;
+        }
+        var others = Others(schema, names, patterns, allowedNames);
+        return Expr.Seq(Expr.Text("{"), layout.Blanks, Content(schema, properties, others), Expr.Text("}"));
+    }
+
+    private Expr Content(SchemaKeywords schema, List<Property> properties, Expr? other)
+    {
+        var layout = compiler.Layout;
+        var (min, max) = (schema.MinProperties, schema.MaxProperties);
+        if (max < min) return Expr.Never;
+        if (properties.Count == 0)
+        {
+            if (other is null || max == 0) return min == 0 ? Expr.Empty : Expr.Never;
+            var some = Expr.Seq(other, Expr.Repeat(Expr.Seq(layout.Comma, other), Math.Max(0, min - 1), max - 1), layout.Blanks);
+            return min == 0 ? Expr.Optional(some) : some;
+        }
+        var needed = properties.Count(p => p.Required);
+        if (max is not null && (other is not null || max < properties.Count)) throw schema.Error("maxProperties is not supported beside properties");
+        if (min > Math.Max(1, needed)) throw schema.Error("minProperties above 1 is not supported beside properties that are not required");
+
+        // From the last one backwards: what may follow a property.
+        var after = new Expr[properties.Count + 1];
+        after[^1] = other is null ? Expr.Empty : compiler.Grammar.Add("other properties", Expr.Star(Expr.Seq(layout.Comma, other)));
+        for (var i = properties.Count - 1; i >= 0; i--)
+        {
+            var pair = Expr.Seq(layout.Comma, properties[i].Pair);
+            after[i] = compiler.Grammar.Add("properties", Expr.Seq(properties[i].Required ? pair : Expr.Optional(pair), after[i + 1]));
+        }
+
+        // Any property may come first up to the first that must be there.
+        var first = new List<Expr>();
+        var last = properties.FindIndex(p => p.Required);
+        for (var i = 0; i <= (last < 0 ? properties.Count - 1 : last); i++) first.Add(Expr.Seq(properties[i].Pair, after[i + 1], layout.Blanks));
+        if (last < 0 && other is not null) first.Add(Expr.Seq(other, after[^1], layout.Blanks));
+        if (last < 0 && min == 0) first.Add(Expr.Empty);
+        return Expr.Alt(first);
+    }
+
+    /// <summary>What holds for a property that is named; null where it cannot be.</summary>
+    private static List<SchemaPart>? PartsOf(SchemaKeywords schema, string name, List<NamePattern> patterns)
+    {
+        var parts = new List<SchemaPart>();
+        foreach (var part in schema.Parts)
+        {
+            var known = part.Node.TryGetProperty("properties", out var properties) && properties.TryGetProperty(name, out _);
+            if (known) parts.Add(part.Below("properties", name));
+            foreach (var pattern in patterns)
+            {
+                if (pattern.Owner.Path != part.Path || !pattern.Names.Matches(name)) continue;
+                parts.Add(pattern.Owner.Below("patternProperties", pattern.Text));
+                known = true;
+            }
+            if (!known && Additional(part) is { } additional) parts.Add(additional);
+        }
+        return parts;
+    }
+
+    /// <summary>A name and a value that the schema does not name; null where there is none.</summary>
+    private Expr? Others(SchemaKeywords schema, List<string> names, List<NamePattern> patterns, List<CharDfa> allowedNames)
+    {
+        var additional = schema.Parts.Select(Additional).Where(a => a is not null).Select(a => a!.Value).ToList();
+        var closed = additional.Exists(a => a.Node.ValueKind == JsonValueKind.False) || (additional.Count == 0 && (names.Count > 0 || patterns.Count > 0));
+        var options = new List<Expr>();
+        for (var i = 0; i < patterns.Count; i++)
+        {
+            var own = patterns[i];
+            var parts = new List<SchemaPart> { own.Owner.Below("patternProperties", own.Text) };
+            foreach (var other in patterns.Where((_, j) => j != i))
+                if (!own.Names.Intersect(other.Names).IsEmpty()) throw schema.Error($"the patternProperties '{own.Text}' and '{other.Text}' may hold for the same name, which is not supported");
+            parts.AddRange(schema.Parts.Where(p => p.Path != own.Owner.Path).Select(Additional).Where(a => a is not null).Select(a => a!.Value));
+            if (parts.Exists(p => p.Node.ValueKind == JsonValueKind.False)) continue;
+            var free = allowedNames.Aggregate(own.Names, (a, b) => a.Intersect(b));
+            options.Add(Pair(names.Count == 0 ? free : free.Intersect(CharDfa.Of(OneOf(names)).Complement()), parts));
+        }
+        if (!closed)
+        {
+            if (names.Count == 0 && patterns.Count == 0 && allowedNames.Count == 0)
+                options.Add(Expr.Seq(compiler.AnyString, compiler.Layout.Colon, compiler.Compile(additional)));
+            else
+            {
+                var free = CharDfa.Of(OneOf(names)).Complement();
+                foreach (var pattern in patterns) free = free.Intersect(pattern.Names.Complement());
+                options.Add(Pair(allowedNames.Aggregate(free, (a, b) => a.Intersect(b)), additional));
+            }
+        }
+        return options.Count == 0 ? null : compiler.Grammar.Add("another property", Expr.Alt(options));
+    }
+
+    private Expr Pair(CharDfa names, List<SchemaPart> value) => names.IsEmpty()
+        ? Expr.Never
+        : Expr.Seq(Expr.Text("\""), new DfaExpr(names, JsonText.Characters), Expr.Text("\""), compiler.Layout.Colon, compiler.Compile(value));
+
+    private static Expr OneOf(List<string> names) => Expr.Alt([.. names.Select(Expr.Text)]);
+
+    private sealed record NamePattern(SchemaPart Owner, string Text, CharDfa Names);
+
+    private static List<NamePattern> Patterns(SchemaKeywords schema) =>
+        [.. schema.Parts.SelectMany(part => NamesIn(part, "patternProperties").Select(p => new NamePattern(part, p, CharDfa.Of(RegexParser.Parse(p, search: true)))))];
+
+    private List<CharDfa> NameConditions(SchemaKeywords schema)
+    {
+        var conditions = new List<CharDfa>();
+        foreach (var part in schema.Parts)
+        {
+            if (!part.Node.TryGetProperty("propertyNames", out _)) continue;
+            var own = compiler.KeywordsOf(part.Below("propertyNames")) ?? throw SchemaKeywords.Unsupported(part, "propertyNames");
+            conditions.Add(own.Values is { } values
+                ? CharDfa.Of(OneOf([.. values.Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!)])).Intersect(StringSchemas.TextsOf(own))
+                : StringSchemas.TextsOf(own));
+        }
+        return conditions;
+    }
+
+    private static SchemaPart? Additional(SchemaPart part) =>
+        part.Node.TryGetProperty("additionalProperties", out _) ? part.Below("additionalProperties")
+        : part.Node.TryGetProperty("unevaluatedProperties", out _) ? part.Below("unevaluatedProperties")
+        : null;
+
+    private static IEnumerable<string> NamesIn(SchemaPart part, string keyword)
+    {
+        if (!part.Node.TryGetProperty(keyword, out var list)) return [];
+        if (list.ValueKind != JsonValueKind.Object) throw SchemaKeywords.Wrong(part, keyword, "an object of schemas");
+        return list.EnumerateObject().Select(p => p.Name).Distinct();
+    }
+
+    private static IEnumerable<string> Required(SchemaPart part)
+    {
+        if (!part.Node.TryGetProperty("required", out var list) || list.ValueKind is JsonValueKind.True or JsonValueKind.False) return [];
+        if (list.ValueKind != JsonValueKind.Array || list.EnumerateArray().Any(n => n.ValueKind != JsonValueKind.String)) throw SchemaKeywords.Wrong(part, "required", "a list of names");
+        return list.EnumerateArray().Select(n => n.GetString()!);
+    }
+}

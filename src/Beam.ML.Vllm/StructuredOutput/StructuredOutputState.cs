@@ -1,0 +1,68 @@
+using Beam.ML.Vllm.StructuredOutput.Automata;
+using Beam.ML.Vllm.StructuredOutput.Vocabulary;
+
+namespace Beam.ML.Vllm.StructuredOutput;
+
+/// <summary>Where one request's output is in its constraint.</summary>
+/// <param name="constraint">The constraint.</param>
+/// <param name="endTokens">The model's end-of-sequence tokens, allowed where the text may end.</param>
+internal sealed class StructuredOutputState(CompiledConstraint constraint, int[] endTokens)
+{
+    private StackNode _place = constraint.Start;
+    private TokenMask? _mask;
+    private bool _ended;
+    private StructuredOutputException? _failure;
+
+    /// <summary>Whether nothing but the end may come: no minimum of tokens can be had then.</summary>
+    public bool MustEnd => _ended || Mask is { Count: 0, CanEnd: true };
+
+    private TokenMask Mask => _mask ??= constraint.MaskOf(_place);
+
+    /// <summary>Forbids all tokens that do not fit.</summary>
+    /// <exception cref="StructuredOutputException">No token of the vocabulary fits.</exception>
+    public void Apply(Span<float> logits)
+    {
+        if (_ended)
+        {
+            KeepEnds(logits);
+            return;
+        }
+        if (_failure is not null) throw _failure;
+        if (Mask is { Count: 0, CanEnd: false })
+            throw new StructuredOutputException("No token continues the structured output: the model's vocabulary has none that fits, or the output is nested too deeply.");
+        Mask.Apply(logits, endTokens);
+    }
+
+    /// <summary>Goes on by a chosen token.</summary>
+    public void Accept(int token)
+    {
+        if (_ended) return;
+        if (endTokens.Contains(token))
+        {
+            _ended = true;
+            return;
+        }
+        try
+        {
+            (_place, _mask) = (constraint.After(_place, token), null);
+        }
+        catch (StructuredOutputException e)
+        {
+            // The token stands; it is the next one that cannot be chosen.
+            _failure = e;
+        }
+    }
+
+    /// <summary>A copy that goes its own way.</summary>
+    public StructuredOutputState Clone() => new(constraint, endTokens) { _place = _place, _mask = _mask, _ended = _ended, _failure = _failure };
+
+    // Where the end token does not end the request (ignore_eos), it repeats: nothing follows a finished text.
+    private void KeepEnds(Span<float> logits)
+    {
+        Span<float> kept = endTokens.Length <= 64 ? stackalloc float[endTokens.Length] : new float[endTokens.Length];
+        for (var i = 0; i < kept.Length; i++) kept[i] = (uint)endTokens[i] < (uint)logits.Length ? logits[endTokens[i]] : 0;
+        logits.Fill(float.NegativeInfinity);
+        for (var i = 0; i < kept.Length; i++)
+            if ((uint)endTokens[i] < (uint)logits.Length) logits[endTokens[i]] = kept[i];
+    }
+}
