@@ -28,7 +28,7 @@ internal sealed unsafe class KernelBenchmark : IBenchmark
         var threads = settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads;
         Console.WriteLine($"{"kernels of " + threads + " threads",-26} {"rows",5} {"GFLOP/s",10} {"of FMA",8} {"GB/s",8} {"of reading",10}   per CPU second: of FMA, of reading");
         using var pool = new WorkerPool(threads);
-        foreach (var path in new[] { MatrixKernels.Intrinsics, MatrixKernels.Fma, MatrixKernels.BFloat16Dot })
+        foreach (var path in new[] { MatrixKernels.Intrinsics, MatrixKernels.Fma, MatrixKernels.BFloat16Dot, MatrixKernels.Int8Dot })
         {
             CpuKernels kernels;
             try
@@ -44,8 +44,8 @@ internal sealed unsafe class KernelBenchmark : IBenchmark
             using (kernels)
             {
                 if (path is MatrixKernels.Intrinsics or MatrixKernels.Fma) Measure(settings, threads, kernels, $"{path}, float32", () => Packed(kernels, WeightFormat.Float32));
-                Measure(settings, threads, kernels, $"{path}, bfloat16", () => Packed(kernels, WeightFormat.BFloat16));
-                if (path == MatrixKernels.Fma) Measure(settings, threads, kernels, $"{path}, int8", () => Quantized(kernels));
+                if (path != MatrixKernels.Int8Dot) Measure(settings, threads, kernels, $"{path}, bfloat16", () => Packed(kernels, WeightFormat.BFloat16));
+                if (path is MatrixKernels.Fma or MatrixKernels.Int8Dot) Measure(settings, threads, kernels, $"{path}, int8", () => Quantized(kernels));
             }
         }
 
@@ -64,10 +64,10 @@ internal sealed unsafe class KernelBenchmark : IBenchmark
         {
             var count = Math.Clamp(Budget / rows, 2, MostMatrices);
             var best = default(Rate);
+            fma = Rate.Best(fma, MachinePeaks.FusedMultiplyAdd(threads));
+            reading = Rate.Best(reading, MachinePeaks.ReadBandwidth(threads));
             for (var repeat = 0; repeat <= 3 * settings.Repeats; repeat++)
             {
-                if (repeat % 3 == 0) fma = Rate.Best(fma, MachinePeaks.FusedMultiplyAdd(threads));
-                if (repeat % 3 == 0) reading = Rate.Best(reading, MachinePeaks.ReadBandwidth(threads));
                 var start = Cost.Now();
                 for (var i = 0; i < count; i++)
                     kernels.Multiply(new Matrix(x.Pointer, rows, Inputs, Inputs), matrices[i], new Matrix(y.Pointer, rows, Outputs, Outputs));

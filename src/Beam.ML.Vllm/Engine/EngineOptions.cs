@@ -33,6 +33,12 @@ public enum MatrixKernels
     /// multiplied, sums are floats.
     /// </summary>
     BFloat16Dot,
+
+    /// <summary>
+    /// Dot products of 8-bit numbers (AVX512_VNNI) with int8 weights: activations are rounded to 8 bits, with a scale for every 32 of them,
+    /// before they are multiplied. With other weights as <see cref="Fma"/>.
+    /// </summary>
+    Int8Dot,
 }
 
 /// <summary>The numbers that the cache keeps keys and values in.</summary>
@@ -172,8 +178,10 @@ public sealed record EngineOptions
         Require(MaxCpuLoras is null || MaxCpuLoras >= MaxLoras, $"max_cpu_loras must be at least max_loras ({MaxLoras}), got {MaxCpuLoras}.");
         Require(LoraModules.Count == 0 || EnableLora, "lora_modules needs enable_lora.");
         Require(LoraModules.All(m => m.Name.Length > 0) && LoraModules.DistinctBy(m => m.Name).Count() == LoraModules.Count, "lora_modules must have names that differ and are not empty.");
-        Require(MatrixKernels != MatrixKernels.BFloat16Dot || Dtype != ModelDtype.Float32, "dtype float32 computes with activations as they are; MatrixKernels.BFloat16Dot rounds them.");
         Require(MaxLogprobs >= -1, $"max_logprobs must be non-negative or -1, got {MaxLogprobs}.");
+        Require(
+            Dtype != ModelDtype.Float32 || MatrixKernels is not (MatrixKernels.BFloat16Dot or MatrixKernels.Int8Dot),
+            $"dtype float32 computes with activations as they are; MatrixKernels.{MatrixKernels} rounds them.");
         Require(MaxWaitingRequests >= 1, $"The number of waiting requests must be at least 1, got {MaxWaitingRequests}.");
 
         static void Require(bool holds, string message)

@@ -14,36 +14,35 @@ internal abstract class CpuKernels(WorkerPool pool) : IDisposable
     /// <summary>Below this many simple operations on floats, some ten microseconds, other threads cost more than they save.</summary>
     protected const long WorthSharing = 1 << 17;
 
-    public static CpuKernels Create(InstructionSet set, WorkerPool pool, MatrixKernels matrixKernels = MatrixKernels.Fma)
+    /// <summary>The kernels of an instruction set, on a path that this machine must have.</summary>
+    /// <exception cref="NotSupportedException">It has no dot products of the kind asked for.</exception>
+    public static CpuKernels Create(InstructionSet set, WorkerPool pool, MatrixKernels path = MatrixKernels.Fma)
     {
         if (set != InstructionSet.Avx512)
         {
-            if (matrixKernels == MatrixKernels.BFloat16Dot) throw Missing($"{set} has none");
+            Require(path is not (MatrixKernels.BFloat16Dot or MatrixKernels.Int8Dot), $"{set} has none");
             return set == InstructionSet.Avx2
-                ? new SimdKernels<Avx2Simd, Vector256<float>>(pool, new SimdTiles<Avx2Simd, Vector256<float>>(), dotProducts: false)
-                : new SimdKernels<PortableSimd, Vector<float>>(pool, new SimdTiles<PortableSimd, Vector<float>>(), dotProducts: false);
+                ? new SimdKernels<Avx2Simd, Vector256<float>>(pool, new SimdTiles<Avx2Simd, Vector256<float>>())
+                : new SimdKernels<PortableSimd, Vector<float>>(pool, new SimdTiles<PortableSimd, Vector<float>>());
         }
 
-        var assembled = matrixKernels == MatrixKernels.Intrinsics ? null : AssembledTiles.TryCreate();
-        if (matrixKernels == MatrixKernels.BFloat16Dot)
+        Require(path != MatrixKernels.BFloat16Dot || AssembledTiles.HasBFloat16Dot, "this processor has no AVX512_BF16");
+        Require(path != MatrixKernels.Int8Dot || AssembledTiles.HasInt8Dot, "this processor has no AVX512_VNNI");
+        if (path != MatrixKernels.Intrinsics && AssembledTiles.TryCreate() is { } assembled)
         {
-            if (!AssembledTiles.HasBFloat16Dot) throw Missing("this processor has no AVX512_BF16");
-            if (assembled is null) throw Missing("the system lets this process make no memory executable");
+            var bfloat16Dot = path == MatrixKernels.BFloat16Dot || (path == MatrixKernels.Auto && AssembledTiles.PrefersBFloat16Dot);
+            var int8Dot = path == MatrixKernels.Int8Dot || (path == MatrixKernels.Auto && AssembledTiles.HasInt8Dot);
+            return new SimdKernels<Avx512Simd, Vector512<float>>(pool, assembled, bfloat16Dot, int8Dot);
         }
 
-        var dotProducts = matrixKernels == MatrixKernels.BFloat16Dot
-            || (matrixKernels == MatrixKernels.Auto && assembled is not null && AssembledTiles.PrefersBFloat16Dot);
-        return new SimdKernels<Avx512Simd, Vector512<float>>(pool, (TileSet?)assembled ?? new SimdTiles<Avx512Simd, Vector512<float>>(), dotProducts)
-        {
-            MatrixKernels = dotProducts ? MatrixKernels.BFloat16Dot : assembled is not null ? MatrixKernels.Fma : MatrixKernels.Intrinsics,
-        };
+        Require(path is not (MatrixKernels.BFloat16Dot or MatrixKernels.Int8Dot), "the system lets this process make no memory executable");
+        return new SimdKernels<Avx512Simd, Vector512<float>>(pool, new SimdTiles<Avx512Simd, Vector512<float>>());
 
-        static NotSupportedException Missing(string why) =>
-            new($"Dot products of bfloat16 numbers cannot be had: {why}. Leave the matrix kernels to the engine (Auto), or ask for Fma.");
+        void Require(bool holds, string why)
+        {
+            if (!holds) throw new NotSupportedException($"Matrix kernels {path} cannot be had: {why}. Leave them to the engine (Auto), or ask for Fma.");
+        }
     }
-
-    /// <summary>How matrices are multiplied; never <see cref="MatrixKernels.Auto"/>.</summary>
-    public MatrixKernels MatrixKernels { get; private init; } = MatrixKernels.Intrinsics;
 
     public WorkerPool Pool => pool;
 

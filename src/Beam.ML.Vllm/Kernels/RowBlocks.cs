@@ -6,9 +6,10 @@ internal readonly struct RowBlocks
     private readonly int _rows, _larger;
     private readonly int _largerTile, _tile;
 
-    public RowBlocks(int rows, TileSet tiles)
+    public RowBlocks(int rows, TileSet tiles, TileFormat format)
     {
-        Count = (rows + tiles.MaxRows - 1) / tiles.MaxRows;
+        var most = tiles.MaxRows(format);
+        Count = (rows + most - 1) / most;
         (_rows, _larger) = Math.DivRem(rows, Count);
         (_largerTile, _tile) = (_larger > 0 ? tiles.RowsFor(_rows + 1) : 0, tiles.RowsFor(_rows));
     }

@@ -5,8 +5,9 @@ namespace Beam.ML.Vllm.Kernels;
 /// <summary>The kernels, compiled for one instruction set. Each operation is in a file of its own.</summary>
 /// <param name="pool">The threads.</param>
 /// <param name="tiles">The tiles of matrix products; the kernels dispose of them.</param>
-/// <param name="dotProducts">Products with bfloat16 weights round activations to bfloat16, for tiles of that kind.</param>
-internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool, TileSet tiles, bool dotProducts) : CpuKernels(pool)
+/// <param name="bfloat16Dot">Products with bfloat16 weights round activations to bfloat16, for tiles of that kind.</param>
+/// <param name="int8Dot">Products with weights of 8 bits round activations to 8 bits, for tiles of that kind.</param>
+internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool, TileSet tiles, bool bfloat16Dot = false, bool int8Dot = false) : CpuKernels(pool)
     where TSimd : struct, ISimd<TVec>
     where TVec : struct
 {

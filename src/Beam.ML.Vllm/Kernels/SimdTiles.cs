@@ -12,11 +12,11 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
 {
     private const int Chunk = ChunkInputs;
 
-    public override int MaxRows => TSimd.MaxRows;
+    public override int MaxRows(TileFormat format) => TSimd.MaxRows;
 
     public override int RowsFor(int rows) => rows switch { > 6 => 12, > 4 => 6, > 2 => 4, _ => rows };
 
-    public override int PanelsFor(int rows) => rows == 1 ? 4 : 1;
+    public override int PanelsFor(TileFormat format, int rows) => rows == 1 ? 4 : 1;
 
     public override TileKernel Kernel(TileShape shape) => shape.Format switch
     {
@@ -56,7 +56,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         TVec l2 = TSimd.Zero, h2 = TSimd.Zero, l3 = TSimd.Zero, h3 = TSimd.Zero;
         nint p0 = (nint)t->Panel, p1 = p0 + t->PanelBytes, p2 = p1 + t->PanelBytes, p3 = p2 + t->PanelBytes;
         var a = (float*)t->Rows;
-        for (var end = a + (t->Chunks * Chunk); a < end; a += 2)
+        for (var end = a + (t->Passes * Chunk); a < end; a += 2)
         {
             var x = TSimd.Broadcast(a[0]);
             l0 = TSimd.Fma(x, TFormat.Even(p0, 0), l0); h0 = TSimd.Fma(x, TFormat.Even(p0, 1), h0);
@@ -83,7 +83,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         TVec l0 = TSimd.Zero, h0 = TSimd.Zero;
         var panel = (nint)t->Panel;
         var a = (float*)t->Rows;
-        for (var chunk = t->Chunks; chunk > 0; chunk--)
+        for (var chunk = t->Passes; chunk > 0; chunk--)
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
@@ -105,7 +105,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         TVec l1 = TSimd.Zero, h1 = TSimd.Zero;
         var panel = (nint)t->Panel;
         var a = (float*)t->Rows;
-        for (var chunk = t->Chunks; chunk > 0; chunk--, a += Chunk)
+        for (var chunk = t->Passes; chunk > 0; chunk--, a += Chunk)
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
@@ -132,7 +132,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         TVec l3 = TSimd.Zero, h3 = TSimd.Zero;
         var panel = (nint)t->Panel;
         var a = (float*)t->Rows;
-        for (var chunk = t->Chunks; chunk > 0; chunk--, a += 3 * Chunk)
+        for (var chunk = t->Passes; chunk > 0; chunk--, a += 3 * Chunk)
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
@@ -167,7 +167,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         TVec l5 = TSimd.Zero, h5 = TSimd.Zero;
         var panel = (nint)t->Panel;
         var a = (float*)t->Rows;
-        for (var chunk = t->Chunks; chunk > 0; chunk--, a += 5 * Chunk)
+        for (var chunk = t->Passes; chunk > 0; chunk--, a += 5 * Chunk)
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
@@ -214,7 +214,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         TVec l11 = TSimd.Zero, h11 = TSimd.Zero;
         var panel = (nint)t->Panel;
         var a = (float*)t->Rows;
-        for (var chunk = t->Chunks; chunk > 0; chunk--, a += 11 * Chunk)
+        for (var chunk = t->Passes; chunk > 0; chunk--, a += 11 * Chunk)
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {

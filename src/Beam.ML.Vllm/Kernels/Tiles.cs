@@ -11,14 +11,21 @@ internal enum TileFormat
 
     /// <summary>Weights and activations in bfloat16; dot products of pairs, summed in float32.</summary>
     BFloat16Dot,
+
+    /// <summary>Weights of a <see cref="QuantizedMatrix"/> in 8 bits, with scales in bfloat16, and activations as <see cref="Int8Rows"/> has them; dot products of four.</summary>
+    Int8Dot,
+
+    /// <summary>The same with scales in float32.</summary>
+    Int8DotFloat32Scales,
 }
 
 /// <summary>The innermost loop of matrix multiplication: a block of rows of activations against some neighbouring panels of weights.</summary>
 /// <param name="Format">What is multiplied.</param>
 /// <param name="Rows">Rows of activations.</param>
 /// <param name="Panels">Panels of weights.</param>
-/// <param name="PrefetchLines">Cache lines that the loop asks for in each chunk of inputs, from <see cref="TileArguments.Prefetch"/> on.</param>
-internal readonly record struct TileShape(TileFormat Format, int Rows, int Panels = 1, int PrefetchLines = 0);
+/// <param name="PrefetchLines">Cache lines that each pass through the loop asks for, from <see cref="TileArguments.Prefetch"/> on.</param>
+/// <param name="GroupsPerPass">For 8-bit weights, groups of activations that share a scale of the weights.</param>
+internal readonly record struct TileShape(TileFormat Format, int Rows, int Panels = 1, int PrefetchLines = 0, int GroupsPerPass = 1);
 
 /// <summary>What a tile is computed from, in the layout that assembled code reads.</summary>
 internal unsafe struct TileArguments
@@ -35,8 +42,8 @@ internal unsafe struct TileArguments
     /// <summary>Where the results go: row after row, each of all columns of all panels.</summary>
     public float* Tile;
 
-    /// <summary>Chunks of inputs.</summary>
-    public nint Chunks;
+    /// <summary>Passes through the loop, one or more: chunks of inputs, or blocks of a <see cref="QuantizedMatrix"/>.</summary>
+    public nint Passes;
 
     /// <summary>Weights that will be needed soon.</summary>
     public byte* Prefetch;
@@ -75,19 +82,19 @@ internal abstract class TileSet : IDisposable
     public const int TileFloats = 14 * 32;
 
     /// <summary>Rows that a tile can have at most.</summary>
-    public abstract int MaxRows { get; }
+    public abstract int MaxRows(TileFormat format);
 
     /// <summary>The rows of the tile that computes so many; what is over is padding that is not stored.</summary>
     public abstract int RowsFor(int rows);
 
     /// <summary>Panels that a tile of so many rows should have, as long as there are as many.</summary>
-    public abstract int PanelsFor(int rows);
+    public abstract int PanelsFor(TileFormat format, int rows);
 
     /// <summary>Only for the thread of the step loop; what it returns, any thread may run.</summary>
     public abstract TileKernel Kernel(TileShape shape);
 
     public abstract void Dispose();
 
-    /// <summary>Bytes of a chunk of one row's activations.</summary>
+    /// <summary>Bytes of a chunk of one row's activations, in formats that have chunks.</summary>
     public static int ChunkRowBytes(TileFormat format) => ChunkInputs * (format == TileFormat.BFloat16Dot ? sizeof(ushort) : sizeof(float));
 }

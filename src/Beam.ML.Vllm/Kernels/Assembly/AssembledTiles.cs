@@ -13,10 +13,11 @@ internal sealed unsafe class AssembledTiles : TileSet
     {
     }
 
-    public override int MaxRows => TileAssembler.MaxRows;
-
     /// <summary>VDPBF16PS: dot products of pairs of bfloat16 numbers.</summary>
     public static bool HasBFloat16Dot => IsSupported && (X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0;
+
+    /// <summary>VPDPBUSD: dot products of four 8-bit numbers.</summary>
+    public static bool HasInt8Dot => IsSupported && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) != 0;
 
     /// <summary>
     /// AMD's processors take a dot product as fast as a multiply-add, which does half as much. Intel's, which leave such work to AMX, take
@@ -37,7 +38,9 @@ internal sealed unsafe class AssembledTiles : TileSet
 
     public override int RowsFor(int rows) => rows;
 
-    public override int PanelsFor(int rows) => TileAssembler.PanelsFor(rows);
+    public override int MaxRows(TileFormat format) => IsInt8(format) ? Int8TileAssembler.MaxRows : FloatTileAssembler.MaxRows;
+
+    public override int PanelsFor(TileFormat format, int rows) => IsInt8(format) ? Int8TileAssembler.PanelsFor(rows) : FloatTileAssembler.PanelsFor(rows);
 
     public override TileKernel Kernel(TileShape shape)
     {
@@ -54,4 +57,6 @@ internal sealed unsafe class AssembledTiles : TileSet
         _code.Clear();
         _kernels.Clear();
     }
+
+    private static bool IsInt8(TileFormat format) => format is TileFormat.Int8Dot or TileFormat.Int8DotFloat32Scales;
 }
