@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Beam.ML.Vllm.Sampling;
-using Beam.ML.Vllm.StructuredOutput;
 using Beam.ML.Vllm.Tokenizers;
 using Beam.ML.Vllm.Weights;
 
@@ -12,14 +11,14 @@ namespace Beam.ML.Vllm.Engine;
 /// A large language model that serves many requests at a time. Requests may come from any thread and join the batch at the next step;
 /// each gets its outputs as they are made. A request's greedy or seeded output does not depend on what else is being served.
 /// </summary>
-public sealed class LlmEngine : IDisposable, IAsyncDisposable
+public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 {
     private const int RequestChannelCapacity = 256;
 
     private readonly EngineOptions _options;
     private readonly EngineCore _core;
     private readonly EosTokens _eos;
-    private readonly StructuredOutputCompiler? _structures;
+    private readonly InputProcessor _inputs;
     private readonly Thread _loop;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,7 +27,6 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
     private readonly Channel<RequestGroup> _requests =
         Channel.CreateBounded<RequestGroup>(new BoundedChannelOptions(RequestChannelCapacity) { SingleReader = true });
 
-    private long _requestCount;
     private volatile bool _stopping;
     private volatile Exception? _death;
 
@@ -43,9 +41,9 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         var config = ModelConfig.Load(folder);
         var generation = GenerationConfig.Load(folder);
         Tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
-        _structures = Tokenizer is null ? null : new StructuredOutputCompiler(Tokenizer);
         _options = options;
         _eos = EosTokens.From(Tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
+        _inputs = new InputProcessor(this, _eos);
         var runner = new CpuModelRunner(options, config, folder);
         _core = new EngineCore(runner, options, _eos);
         ModelName = options.ModelName;
@@ -168,7 +166,7 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
 
     private IAsyncEnumerable<RequestOutput> RunAsync(
         ReadOnlyMemory<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, CancellationToken cancellationToken) =>
-        StreamAsync(() => NewRequest(promptIds, prompt, parameters, requestId, priority), cancellationToken);
+        StreamAsync(() => _inputs.Generation(promptIds.Span, prompt, parameters, requestId, priority), cancellationToken);
 
     /// <summary>Serves one request from its making to its last output.</summary>
     private async IAsyncEnumerable<RequestOutput> StreamAsync(Func<RequestGroup> make, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -191,79 +189,6 @@ public sealed class LlmEngine : IDisposable, IAsyncDisposable
         {
             _live.TryRemove(request.RequestId, out _);
             if (!finished) Abort(request);
-        }
-    }
-
-    /// <summary>Checks a request and makes its sequences.</summary>
-    private RequestGroup NewRequest(ReadOnlyMemory<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority)
-    {
-        RequestCheck.Check(promptIds.Span, parameters, this);
-        var ids = RequestCheck.Truncate(promptIds.Span, parameters, MaxModelLength);
-        return NewRequest(ids, prompt, WithBadWords(parameters), requestId, priority);
-    }
-
-    private RequestGroup NewRequest(ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority)
-    {
-        var count = parameters.Sequences;
-        var number = Interlocked.Add(ref _requestCount, count) - count + 1;
-        var id = requestId ?? $"req-{number}";
-        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters);
-        var constraint = ConstraintOf(parameters);
-        var sequences = new (Sequence, OutputState)[count];
-        for (var i = 0; i < count; i++)
-        {
-            var own = ParametersOf(parameters, i, number);
-            var state = new SamplerState(own, promptIds, _eos.ToArray()) { Structure = constraint is null ? null : new(constraint, _eos.ToArray()) };
-            var sequence = new Sequence(id, promptIds, own, state, priority);
-            sequences[i] = (sequence, new OutputState(sequence, Tokenizer, collector, i));
-        }
-
-        return new RequestGroup(id, collector, sequences);
-    }
-
-    /// <summary>The parameters of one of a request's completions.</summary>
-    private SamplingParams ParametersOf(SamplingParams request, int index, long number)
-    {
-        var seed = request.Seed ?? (_options.Seed is { } start ? start + number : null);
-        if (request.Sequences == 1) return seed == request.Seed ? request : request with { Seed = seed };
-        return request with
-        {
-            N = 1,
-            BestOf = null,
-            Seed = seed + index,
-            PromptLogprobs = index == 0 ? request.PromptLogprobs : null,
-
-            // The best are told by the log probabilities of their tokens.
-            Logprobs = request.Sequences > request.N && request.NumLogprobs is null ? 0 : request.Logprobs,
-        };
-    }
-
-    /// <summary>Compiles what the output must look like, on the caller's thread; null if it is free.</summary>
-    private CompiledConstraint? ConstraintOf(SamplingParams parameters)
-    {
-        if (parameters.StructuredOutputs is not { } wanted) return null;
-        if (_structures is null) throw new InvalidRequestException("structured_outputs need a tokenizer, and the engine has none (skip_tokenizer_init).");
-        if (_eos.ToArray().Length == 0) throw new InvalidRequestException("structured_outputs need a model with an end-of-sequence token, and this one names none.");
-        try
-        {
-            return _structures.Compile(wanted);
-        }
-        catch (StructuredOutputException e)
-        {
-            throw new InvalidRequestException(e.Message, e);
-        }
-    }
-
-    private SamplingParams WithBadWords(SamplingParams parameters)
-    {
-        if (parameters.BadWords.Count == 0) return parameters;
-        try
-        {
-            return parameters with { BadWordsTokenIds = [.. parameters.BadWordsTokenIds, .. BadWords.Tokenize(parameters.BadWords, Tokenizer!, VocabularySize)] };
-        }
-        catch (ArgumentException e)
-        {
-            throw new InvalidRequestException(e.Message, e);
         }
     }
 

@@ -44,6 +44,13 @@ public sealed class PositionLogprobs
     /// <summary>The likeliest tokens, best first, as many as <c>logprobs</c> says; or those of <c>logprob_token_ids</c>, in that order.</summary>
     public IReadOnlyList<TokenLogprob> Top => field ??=
         [.. _row.TopIds.Select((id, i) => new TokenLogprob(id, _row.TopValues[i], _row.TopRanks?[i] ?? i + 1, _context))];
+
+    /// <summary>The same position with another of its top tokens, and with text.</summary>
+    internal PositionLogprobs Of(int tokenId, TokenContext? context)
+    {
+        var i = Array.IndexOf(_row.TopIds, tokenId);
+        return new PositionLogprobs(_row with { TokenId = tokenId, Value = _row.TopValues[i], Rank = _row.TopRanks?[i] ?? i + 1 }, context);
+    }
 }
 
 /// <summary>The tokens before a position, as many as it takes to know what text the next one adds.</summary>

@@ -1,0 +1,110 @@
+using Beam.ML.Vllm.Lora;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.StructuredOutput;
+
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>Checks what callers ask for and makes the sequences that the step loop serves.</summary>
+internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
+{
+    private readonly int[] _eosTokenIds = eos.ToArray();
+    private readonly StructuredOutputCompiler? _structures = engine.Tokenizer is null ? null : new StructuredOutputCompiler(engine.Tokenizer);
+    private long _requestCount;
+
+    /// <summary>A request for text.</summary>
+    /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
+    public RequestGroup Generation(
+        ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, LoraAdapter? adapter = null)
+    {
+        RequestCheck.Check(promptIds, parameters, engine);
+        return Unchecked(RequestCheck.Truncate(promptIds, parameters, engine.MaxModelLength), prompt, WithBadWords(parameters), requestId, priority, adapter);
+    }
+
+    /// <summary>A request of the engine's own, or one that has been checked.</summary>
+    public RequestGroup Unchecked(
+        ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, LoraAdapter? adapter = null)
+    {
+        var count = parameters.Sequences;
+        var number = Interlocked.Add(ref _requestCount, count) - count + 1;
+        var id = requestId ?? $"req-{number}";
+        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters);
+        var constraint = ConstraintOf(parameters);
+        var sequences = new (Sequence, OutputState)[count];
+        for (var i = 0; i < count; i++)
+        {
+            var own = ParametersOf(parameters, i, number);
+            var state = new SamplerState(own, promptIds, _eosTokenIds) { Structure = constraint is null ? null : new(constraint, _eosTokenIds) };
+            var sequence = new Sequence(id, promptIds, own, state, priority) { Lora = adapter };
+            sequences[i] = (sequence, new OutputState(sequence, engine.Tokenizer, collector, i));
+        }
+
+        return new RequestGroup(id, collector, sequences);
+    }
+
+    /// <summary>A request for the last hidden state of a prompt.</summary>
+    /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
+    public RequestGroup Pooling(
+        ReadOnlySpan<int> promptIds, string? prompt, PoolingParams pooling, string? requestId, int priority, LoraAdapter? adapter = null)
+    {
+        pooling.Validate();
+        var parameters = new SamplingParams { Temperature = 0, MaxTokens = 1, OutputKind = OutputKind.FinalOnly, Detokenize = false };
+        if (pooling.TruncatePromptTokens is { } limit)
+        {
+            if (limit == -1) limit = engine.MaxModelLength;
+            promptIds = promptIds[Math.Max(0, promptIds.Length - limit)..];
+        }
+
+        RequestCheck.Check(promptIds, engine.MaxModelLength, engine);
+        var id = requestId ?? $"embd-{Interlocked.Increment(ref _requestCount)}";
+        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters);
+        var sequence = new Sequence(id, promptIds, parameters, new SamplerState(parameters, promptIds), priority) { Pools = true, Lora = adapter };
+        return new RequestGroup(id, collector, [(sequence, new OutputState(sequence, tokenizer: null, collector))]);
+    }
+
+    /// <summary>The parameters of one of a request's completions.</summary>
+    private SamplingParams ParametersOf(SamplingParams request, int index, long number)
+    {
+        var seed = request.Seed ?? (engine.Options.Seed is { } start ? start + number : null);
+        if (request.Sequences == 1) return seed == request.Seed ? request : request with { Seed = seed };
+        return request with
+        {
+            N = 1,
+            BestOf = null,
+            Seed = seed + index,
+            PromptLogprobs = index == 0 ? request.PromptLogprobs : null,
+
+            // The best are told by the log probabilities of their tokens.
+            Logprobs = request.Sequences > request.N && request.NumLogprobs is null ? 0 : request.Logprobs,
+        };
+    }
+
+    /// <summary>Compiles what the output must look like, on the caller's thread; null if it is free.</summary>
+    private CompiledConstraint? ConstraintOf(SamplingParams parameters)
+    {
+        if (parameters.StructuredOutputs is not { } wanted) return null;
+        if (_structures is null) throw new InvalidRequestException("structured_outputs need a tokenizer, and the engine has none (skip_tokenizer_init).");
+        if (_eosTokenIds.Length == 0) throw new InvalidRequestException("structured_outputs need a model with an end-of-sequence token, and this one names none.");
+        try
+        {
+            return _structures.Compile(wanted);
+        }
+        catch (StructuredOutputException e)
+        {
+            throw new InvalidRequestException(e.Message, e);
+        }
+    }
+
+    private SamplingParams WithBadWords(SamplingParams parameters)
+    {
+        if (parameters.BadWords.Count == 0) return parameters;
+        try
+        {
+            var sequences = BadWords.Tokenize(parameters.BadWords, engine.Tokenizer!, engine.VocabularySize);
+            return parameters with { BadWordsTokenIds = [.. parameters.BadWordsTokenIds, .. sequences] };
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidRequestException(e.Message, e);
+        }
+    }
+}

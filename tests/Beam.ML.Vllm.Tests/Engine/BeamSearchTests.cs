@@ -1,0 +1,112 @@
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tests.Models;
+using Beam.ML.Vllm.Tests.Sampling;
+using NUnit.Framework;
+
+namespace Beam.ML.Vllm.Tests.Engine;
+
+/// <summary>Beam search against the plainest one that there is: every text computed from its beginning, all candidates sorted.</summary>
+[TestFixture]
+public sealed class BeamSearchTests
+{
+    [Test]
+    public async Task It_finds_what_a_plain_search_without_cache_and_batches_finds(
+        [Values("llama", "gemma")] string family, [Values(1, 3)] int width, [Values(true, false)] bool prefixCaching)
+    {
+        var folder = TestModels.Golden(family);
+        await using var engine = NewEngine(folder, prefixCaching);
+        using var harness = new RunnerHarness(folder);
+        using var json = TestModels.ReadJson(folder, "expected.json");
+        foreach (var item in json.RootElement.GetProperty("cases").EnumerateArray().Take(3))
+        {
+            var prompt = item.GetProperty("prompt").Ints();
+            var parameters = new BeamSearchParams { BeamWidth = width, MaxTokens = 6, IgnoreEos = true };
+            var output = await engine.BeamSearchAsync(prompt, parameters);
+            var expected = PlainSearch(harness, prompt, width, steps: 6);
+            Assert.That(output.Outputs.Select(o => o.TokenIds), Is.EqualTo(expected.Select(e => e.Tokens.Skip(prompt.Length))));
+            Assert.That(output.Outputs.Select(o => o.CumulativeLogprob!.Value), Is.EqualTo(expected.Select(e => e.Score)).Within(1e-3));
+            Assert.That(output.Outputs.Select(o => (o.FinishReason, o.StopReason)), Is.All.EqualTo(("length", (object?)null)));
+            foreach (var completion in output.Outputs)
+            {
+                Assert.That(completion.Logprobs!.Select(p => p.Token.TokenId), Is.EqualTo(completion.TokenIds));
+                Assert.That(completion.Logprobs!.Sum(p => (double)p.Token.Logprob), Is.EqualTo(completion.CumulativeLogprob).Within(1e-9));
+            }
+        }
+
+        if (width == 1) return;
+        Assert.That(engine.Stats.PrefixCacheHits > 0, Is.EqualTo(prefixCaching));
+    }
+
+    [Test]
+    public async Task A_beam_as_wide_as_the_vocabulary_finds_the_likeliest_of_all_texts()
+    {
+        var folder = TestModels.Golden("llama");
+        await using var engine = NewEngine(folder, prefixCaching: true);
+        using var harness = new RunnerHarness(folder);
+        var output = await engine.BeamSearchAsync(new[] { 5, 9 }, new BeamSearchParams { BeamWidth = engine.VocabularySize, MaxTokens = 2, IgnoreEos = true });
+        var best = (Tokens: Array.Empty<int>(), Score: double.NegativeInfinity);
+        var first = Next(harness, [5, 9]);
+        for (var a = 0; a < first.Length; a++)
+        {
+            var second = Next(harness, [5, 9, a]);
+            var b = Array.IndexOf(second, second.Max());
+            if (first[a] + second[b] > best.Score) best = ([a, b], first[a] + second[b]);
+        }
+
+        Assert.That(output.TokenIds, Is.EqualTo(best.Tokens));
+        Assert.That(output.Outputs, Has.Count.EqualTo(engine.VocabularySize));
+    }
+
+    [Test]
+    public async Task An_end_of_sequence_completes_a_text_and_the_length_penalty_decides_between_short_and_long()
+    {
+        await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, NumThreads = 2, NumKvBlocks = 256 });
+        const string Question = "What is the capital of France?";
+        var parameters = new BeamSearchParams { BeamWidth = 4, MaxTokens = 16 };
+        var greedy = await engine.CompleteAsync(Question, new SamplingParams { Temperature = 0, MaxTokens = 16 });
+        var output = await engine.BeamSearchAsync(Question, parameters);
+        var ended = output.Outputs.First(o => o.FinishReason == "stop");
+        Assert.Multiple(() =>
+        {
+            Assert.That(output.Outputs, Has.Count.EqualTo(4));
+            Assert.That(output.Text, Is.EqualTo(greedy.Text));
+            Assert.That(ended.TokenIds, Does.Not.Contain(ended.StopReason));
+            Assert.That(output.Outputs.Select(o => o.Text), Is.Unique);
+        });
+        var kept = (await engine.BeamSearchAsync(Question, parameters with { IncludeStopStringInOutput = true })).Outputs.First(o => o.FinishReason == "stop");
+        Assert.That((kept.TokenIds[^1], kept.Text), Is.EqualTo(((int)kept.StopReason!, ended.Text)));
+        var brief = await engine.BeamSearchAsync(Question, parameters with { LengthPenalty = 0 });
+        Assert.That(brief.Outputs.Select(o => o.CumulativeLogprob), Is.Ordered.Descending);
+        var lengthy = await engine.BeamSearchAsync(Question, parameters with { LengthPenalty = 50 });
+        Assert.That(lengthy.TokenIds.Count, Is.GreaterThanOrEqualTo(brief.TokenIds.Count));
+        var error = await Assert.ThrowsAsync<InvalidRequestException>(() => engine.BeamSearchAsync(Question, parameters with { BeamWidth = 0 }));
+        Assert.That(error!.Message, Does.Contain("beam_width must be at least 1"));
+    }
+
+    private static LlmEngine NewEngine(string folder, bool prefixCaching) => new(new EngineOptions
+    {
+        Model = folder, Dtype = ModelDtype.Float32, SkipTokenizerInit = true, NumThreads = 2, NumKvBlocks = 512, EnablePrefixCaching = prefixCaching,
+    });
+
+    private static List<(int[] Tokens, double Score)> PlainSearch(RunnerHarness harness, int[] prompt, int width, int steps)
+    {
+        var beams = new List<(int[] Tokens, double Score)> { (prompt, 0) };
+        for (var i = 0; i < steps; i++)
+        {
+            beams = [.. beams
+                .SelectMany(beam => Next(harness, beam.Tokens).Select((logprob, token) => (Tokens: (int[])[.. beam.Tokens, token], Score: beam.Score + logprob)))
+                .OrderByDescending(b => b.Score).Take(width)];
+        }
+
+        return beams;
+    }
+
+    private static double[] Next(RunnerHarness harness, int[] tokens)
+    {
+        var sequence = RunnerHarness.NewSequence(tokens);
+        var logprobs = LogSoftmaxTests.Reference(harness.Logits(sequence)[^1]);
+        harness.Free(sequence);
+        return logprobs;
+    }
+}
