@@ -42,7 +42,7 @@ internal sealed partial class CpuModelRunner : IModelRunner
 
             // What the cache can hold is settled first: nothing is sized by a length that only config.json claims.
             var plan = KvCachePlan.Make(
-                options, config.MaxPositions, KvCache.BytesPerBlock(shapes, options.BlockSize, format), checkpoint.BytesInMemory(roundToBFloat16, quantization));
+                options, RotaryFrequencies.MaxLength(config), KvCache.BytesPerBlock(shapes, options.BlockSize, format), checkpoint.BytesInMemory(roundToBFloat16, quantization));
             MaxModelLength = plan.MaxModelLength;
             using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, quantization, plan.MaxModelLength);
             _model = architecture.Build(factory);

@@ -6,6 +6,12 @@ internal enum ActivationKind
     /// <summary>x Φ(x), with the tanh approximation.</summary>
     GeluTanh,
 
+    /// <summary>x Φ(x), to within the precision of floats.</summary>
+    Gelu,
+
+    /// <summary>x σ(1.702 x).</summary>
+    QuickGelu,
+
     /// <summary>x σ(x).</summary>
     Silu,
 
@@ -22,6 +28,10 @@ internal enum ActivationKind
 internal readonly record struct Activation(ActivationKind Kind, float Alpha = 1, float Limit = float.PositiveInfinity)
 {
     public static Activation GeluTanh => new(ActivationKind.GeluTanh);
+
+    public static Activation Gelu => new(ActivationKind.Gelu);
+
+    public static Activation QuickGelu => new(ActivationKind.QuickGelu);
 
     public static Activation Silu => new(ActivationKind.Silu);
 

@@ -11,6 +11,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         switch (activation.Kind)
         {
             case ActivationKind.GeluTanh: Run<GeluTanh>(activation, x, x, x, gated: false, shared); break;
+            case ActivationKind.Gelu: Run<Gelu>(activation, x, x, x, gated: false, shared); break;
+            case ActivationKind.QuickGelu: Run<QuickGelu>(activation, x, x, x, gated: false, shared); break;
             case ActivationKind.Silu: Run<Silu>(activation, x, x, x, gated: false, shared); break;
             case ActivationKind.Relu: Run<Relu>(activation, x, x, x, gated: false, shared); break;
             default: throw new ArgumentException($"{activation.Kind} needs a gate.");
@@ -23,6 +25,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         switch (activation.Kind)
         {
             case ActivationKind.GeluTanh: Run<GeluTanh>(activation, gate, up, y, gated: true, shared); break;
+            case ActivationKind.Gelu: Run<Gelu>(activation, gate, up, y, gated: true, shared); break;
+            case ActivationKind.QuickGelu: Run<QuickGelu>(activation, gate, up, y, gated: true, shared); break;
             case ActivationKind.Silu: Run<Silu>(activation, gate, up, y, gated: true, shared); break;
             case ActivationKind.Relu: Run<Relu>(activation, gate, up, y, gated: true, shared); break;
             default: Run<ClampedSwiGlu>(activation, gate, up, y, gated: true, shared); break;
@@ -64,6 +68,37 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             var minus2z = TSimd.Mul(g, TSimd.Fma(TSimd.Mul(g, g), cubic, linear));
             return TSimd.Div(g, TSimd.Add(TSimd.Broadcast(1), TSimd.Exp(minus2z)));
         }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVec Apply(TVec gate, TVec up, TVec alpha, TVec limit) => TSimd.Mul(Apply(gate), up);
+    }
+
+    private readonly struct Gelu : IFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVec Apply(TVec g)
+        {
+            // Φ(−|g|) = ½ P(t) e^(−z²), z = |g| / √2, t = 1 / (1 + 0.3275911 z), P of degree 5 without a constant (Abramowitz and Stegun
+            // 7.1.26); g Φ(g) is then max(g, 0) − |g| Φ(−|g|), without cancellation on either side.
+            TVec one = TSimd.Broadcast(1), magnitude = TSimd.Max(g, TSimd.Sub(TSimd.Zero, g));
+            var t = TSimd.Div(one, TSimd.Fma(magnitude, TSimd.Broadcast(0.3275911f * 0.70710678f), one));
+            var p = TSimd.Fma(t, TSimd.Broadcast(0.5f * 1.061405429f), TSimd.Broadcast(0.5f * -1.453152027f));
+            p = TSimd.Fma(t, p, TSimd.Broadcast(0.5f * 1.421413741f));
+            p = TSimd.Fma(t, p, TSimd.Broadcast(0.5f * -0.284496736f));
+            p = TSimd.Fma(t, p, TSimd.Broadcast(0.5f * 0.254829592f));
+            var tail = TSimd.Mul(TSimd.Mul(t, p), TSimd.Exp(TSimd.Mul(TSimd.Mul(g, g), TSimd.Broadcast(-0.5f))));
+            return TSimd.Sub(TSimd.Max(TSimd.Zero, g), TSimd.Mul(magnitude, tail));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVec Apply(TVec gate, TVec up, TVec alpha, TVec limit) => TSimd.Mul(Apply(gate), up);
+    }
+
+    private readonly struct QuickGelu : IFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVec Apply(TVec g) =>
+            TSimd.Div(g, TSimd.Add(TSimd.Broadcast(1), TSimd.Exp(TSimd.Mul(g, TSimd.Broadcast(-1.702f)))));
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static TVec Apply(TVec gate, TVec up, TVec alpha, TVec limit) => TSimd.Mul(Apply(gate), up);

@@ -7,6 +7,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 {
     public override void Rotate(Matrix x, int headSize, RotaryTable table, PagedBatch batch)
     {
+        table.Prepare(batch.MaxContext);
         var work = new RotateWork { X = x, HeadSize = headSize, Table = table, Positions = batch.Positions };
         Pool.Run(ref work, (long)x.Rows * x.Columns > WorthSharing);
     }

@@ -8,6 +8,7 @@ internal static class GPT2LMHeadModel
     public static DecoderModel Build(LayerFactory make)
     {
         var config = make.Config;
+        config.Expect("add_cross_attention", false);
         var epsilon = config.Float("layer_norm_epsilon", 1e-5f);
         var embedding = make.Embedding("transformer.wte");
         var layers = new List<ILayer> { make.Positions("transformer.wpe", first: 0) };

@@ -8,12 +8,13 @@ internal static class Gemma2ForCausalLM
     public static DecoderModel Build(LayerFactory make)
     {
         var (config, rotary) = (make.Config, make.Rotary());
+        var bias = config.Flag("attention_bias", false);
         var options = new AttentionOptions(1 / MathF.Sqrt(config.Float("query_pre_attn_scalar", 256)), SoftCap: config.Float("attn_logit_softcapping", 0));
         return make.Decoder(
             (i, name) =>
             {
                 var shape = (make.Shape(i) with { Options = options }).Windowed(make.Window(i, layer => layer % 2 == 0));
-                return Layer(make, name, make.Attention($"{name}.self_attn", shape, rotary));
+                return Layer(make, name, make.Attention($"{name}.self_attn", shape, rotary, bias, outputBias: bias));
             },
             tied: true,
             embeddingScale: MathF.Sqrt(config.HiddenSize),
@@ -27,7 +28,7 @@ internal static class Gemma2ForCausalLM
             make.RmsNorm($"{name}.input_layernorm", offset: 1), attention, make.RmsNorm($"{name}.post_attention_layernorm", offset: 1)),
         new ResidualBlock(
             make.RmsNorm($"{name}.pre_feedforward_layernorm", offset: 1),
-            make.GatedMlp($"{name}.mlp", Activation.GeluTanh),
+            make.GatedMlp($"{name}.mlp", make.Activation("hidden_activation", Activation.GeluTanh)),
             make.RmsNorm($"{name}.post_feedforward_layernorm", offset: 1)),
     ];
 }

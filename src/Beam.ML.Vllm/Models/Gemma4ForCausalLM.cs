@@ -32,7 +32,7 @@ internal static class Gemma4ForCausalLM
             make.RmsNorm($"{name}.input_layernorm"), Attention(make, layer, $"{name}.self_attn", rotary), make.RmsNorm($"{name}.post_attention_layernorm"));
 
         var isWide = config.Flag("use_double_wide_mlp", false) && layer >= Gemma4Layout.OwnCaches(config);
-        var mlp = make.GatedMlp($"{name}.mlp", Activation.GeluTanh, (isWide ? 2 : 1) * config.IntermediateSize);
+        var mlp = make.GatedMlp($"{name}.mlp", make.Activation("hidden_activation", Activation.GeluTanh), (isWide ? 2 : 1) * config.IntermediateSize);
         INorm before = make.RmsNorm($"{name}.pre_feedforward_layernorm"), after = make.RmsNorm($"{name}.post_feedforward_layernorm");
         yield return config.Flag("enable_moe_block", false)
             ? new ResidualBlock(before: null, Experts(make, name, before, mlp), after)
@@ -86,7 +86,7 @@ internal static class Gemma4ForCausalLM
             expert => new GatedMlp(
                 new Linear(weights.Pack(hidden, new WeightPart(gateUp.Slice(expert), 2 * size))),
                 new Linear(weights.Pack(size, new WeightPart(down.Slice(expert), hidden))),
-                Activation.GeluTanh),
+                make.Activation("hidden_activation", Activation.GeluTanh)),
             weights.Get($"{name}.router.per_expert_scale").Require(count).ToArray());
         return new DenseAndExperts(
             beforeMlp, mlp, make.RmsNorm($"{name}.post_feedforward_layernorm_1"),

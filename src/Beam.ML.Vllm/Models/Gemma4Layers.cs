@@ -38,18 +38,19 @@ internal sealed class PerLayerInputs(TokenEmbedding embedding, Linear projection
 
     /// <summary>What one layer makes of its input: projection(f(gate(x)) × input).</summary>
     public ISublayer Layer(LayerFactory make, int layer, string name) => new Injection(
-        this, layer, make.Linear($"{name}.per_layer_input_gate", make.Config.HiddenSize, size), make.Linear($"{name}.per_layer_projection", size, make.Config.HiddenSize));
+        this, layer, make.Linear($"{name}.per_layer_input_gate", make.Config.HiddenSize, size), make.Linear($"{name}.per_layer_projection", size, make.Config.HiddenSize),
+        make.Activation("hidden_activation", Activation.GeluTanh));
 
     private Matrix Inputs(ForwardContext context, int layer) =>
         context.Scratch(Scratch.PerLayerInputs, projection.Outputs).SliceColumns(layer * size, size);
 
-    private sealed class Injection(PerLayerInputs inputs, int layer, Linear gate, Linear output) : ISublayer
+    private sealed class Injection(PerLayerInputs inputs, int layer, Linear gate, Linear output, Activation activation) : ISublayer
     {
         public void Forward(ForwardContext context, Matrix x, Matrix y, bool add)
         {
             var gated = context.Scratch(Scratch.Activated, gate.Outputs);
             gate.Forward(context, x, gated);
-            context.Kernels.ActivateAndMultiply(Activation.GeluTanh, gated, inputs.Inputs(context, layer), gated);
+            context.Kernels.ActivateAndMultiply(activation, gated, inputs.Inputs(context, layer), gated);
             output.Forward(context, gated, y, add);
         }
     }

@@ -8,11 +8,12 @@ internal static class GemmaForCausalLM
     public static DecoderModel Build(LayerFactory make)
     {
         var rotary = make.Rotary();
+        var bias = make.Config.Flag("attention_bias", false);
         return make.Decoder(
             (i, name) =>
             [
-                new ResidualBlock(make.RmsNorm($"{name}.input_layernorm", offset: 1), make.Attention($"{name}.self_attn", make.Shape(i), rotary)),
-                new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm", offset: 1), make.GatedMlp($"{name}.mlp", Activation.GeluTanh)),
+                new ResidualBlock(make.RmsNorm($"{name}.input_layernorm", offset: 1), make.Attention($"{name}.self_attn", make.Shape(i), rotary, bias, outputBias: bias)),
+                new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm", offset: 1), make.GatedMlp($"{name}.mlp", make.Activation("hidden_activation", Activation.GeluTanh))),
             ],
             tied: true,
             embeddingScale: MathF.Sqrt(make.Config.HiddenSize),

@@ -54,7 +54,7 @@ internal sealed class LayerFactory(
     /// <summary>What was learned for each position, from a row of the table on.</summary>
     public PositionEmbedding Positions(string name, int first)
     {
-        var table = Weights.Get($"{name}.weight").Require(first + config.MaxPositions, config.HiddenSize);
+        var table = Weights.Get($"{name}.weight").Require(first + Math.Max(config.MaxPositions, maxModelLength), config.HiddenSize);
         return new PositionEmbedding(Weights.Rows(table, first, maxModelLength));
     }
 
@@ -62,10 +62,12 @@ internal sealed class LayerFactory(
     public Activation Activation(string key, Activation otherwise) => config.Text(key) switch
     {
         null => otherwise,
-        "gelu_new" or "gelu_pytorch_tanh" => Kernels.Activation.GeluTanh,
+        "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast" or "gelu_accurate" => Kernels.Activation.GeluTanh,
+        "gelu" or "gelu_python" => Kernels.Activation.Gelu,
+        "quick_gelu" => Kernels.Activation.QuickGelu,
         "silu" or "swish" => Kernels.Activation.Silu,
         "relu" => Kernels.Activation.Relu,
-        var name => throw config.Wrong(key, $"is '{name}'; known are gelu_new, gelu_pytorch_tanh, relu, silu and swish"),
+        var name => throw config.Wrong(key, $"is '{name}'; known are gelu, gelu_fast, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu and swish"),
     };
 
     public RotaryEmbedding Rotary(string layerType = ModelConfig.Full, int? headSize = null)
@@ -128,6 +130,8 @@ internal sealed class LayerFactory(
     public DecoderModel Decoder(
         Func<int, string, IEnumerable<ILayer>> layer, bool tied = false, float embeddingScale = 1, float normOffset = 0, params ILayer[] inputs)
     {
+        config.Expect("lm_head_bias", false);
+        config.ExpectCausal();
         var embedding = Embedding("model.embed_tokens", embeddingScale);
         ILayer[] layers = [.. inputs, .. Enumerable.Range(0, config.Layers).SelectMany(i => layer(i, $"model.layers.{i}"))];
         var vocabulary = config.Flag("tie_word_embeddings", tied) ? embedding.TiedHead() : Head("lm_head", config.HiddenSize);

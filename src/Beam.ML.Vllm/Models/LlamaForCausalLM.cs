@@ -15,7 +15,7 @@ internal static class LlamaForCausalLM
             return
             [
                 new ResidualBlock(make.RmsNorm($"{name}.input_layernorm"), make.Attention($"{name}.self_attn", shape, rotary, bias, outputBias: bias)),
-                new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm"), make.GatedMlp($"{name}.mlp", Activation.Silu, bias: mlpBias)),
+                new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm"), make.GatedMlp($"{name}.mlp", make.Activation("hidden_act", Activation.Silu), bias: mlpBias)),
             ];
         });
     }

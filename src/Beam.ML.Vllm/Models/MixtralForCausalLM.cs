@@ -26,6 +26,6 @@ internal static class MixtralForCausalLM
         return make.Experts(make.Router($"{name}.gate"), normalize: true, expert => new GatedMlp(
             make.Linear(hidden, bias: false, ($"{name}.experts.{expert}.w1", size), ($"{name}.experts.{expert}.w3", size)),
             make.Linear($"{name}.experts.{expert}.w2", size, hidden),
-            Activation.Silu));
+            make.Activation("hidden_act", Activation.Silu)));
     }
 }

@@ -13,6 +13,7 @@ internal static class OPTForCausalLM
     public static DecoderModel Build(LayerFactory make)
     {
         var config = make.Config;
+        config.Expect("layer_norm_elementwise_affine", true);
         var embedding = Embedding(make, out var embeddingSize);
         var normsFirst = config.Flag("do_layer_norm_before", true);
         var layers = new List<ILayer> { make.Positions("model.decoder.embed_positions", FirstPosition) };

@@ -19,7 +19,7 @@ internal static class Phi3ForCausalLM
             var mlp = new GatedMlp(
                 make.Linear($"{name}.mlp.gate_up_proj", config.HiddenSize, 2 * config.IntermediateSize),
                 make.Linear($"{name}.mlp.down_proj", config.IntermediateSize, config.HiddenSize),
-                Activation.Silu);
+                make.Activation("hidden_act", Activation.Silu));
             return
             [
                 new ResidualBlock(make.RmsNorm($"{name}.input_layernorm"), attention),

@@ -12,13 +12,13 @@ internal static class Qwen2ForCausalLM
         return make.Decoder((i, name) =>
         [
             new ResidualBlock(make.RmsNorm($"{name}.input_layernorm"), make.Attention($"{name}.self_attn", Shape(make, i), rotary, bias: true)),
-            new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm"), make.GatedMlp($"{name}.mlp", Activation.Silu)),
+            new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm"), make.GatedMlp($"{name}.mlp", make.Activation("hidden_act", Activation.Silu))),
         ]);
     }
 
     /// <summary>Where windows are on at all, layers from max_window_layers on have one.</summary>
     public static AttentionShape Shape(LayerFactory make, int layer) => make.Shape(layer).Windowed(make.Window(layer, i => IsSliding(make.Config, i)));
 
-    private static bool IsSliding(ModelConfig config, int layer) =>
-        config.Flag("use_sliding_window", false) && config.Has("sliding_window") && layer >= config.Float("max_window_layers", 28);
+    public static bool IsSliding(ModelConfig config, int layer) =>
+        config.Flag("use_sliding_window", false) && config.Has("sliding_window") && layer >= (config.Has("max_window_layers") ? config.Count("max_window_layers") : 28);
 }

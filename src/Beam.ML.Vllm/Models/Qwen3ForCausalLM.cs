@@ -11,7 +11,7 @@ internal static class Qwen3ForCausalLM
         return make.Decoder((i, name) =>
         [
             Attention(make, i, name, rotary),
-            new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm"), make.GatedMlp($"{name}.mlp", Activation.Silu)),
+            new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm"), make.GatedMlp($"{name}.mlp", make.Activation("hidden_act", Activation.Silu))),
         ]);
     }
 

@@ -12,7 +12,7 @@ internal static class Qwen3MoeForCausalLM
         return make.Decoder((i, name) =>
         {
             var hasExperts = !dense.Contains(i) && (i + 1) % step == 0;
-            ISublayer mlp = hasExperts ? Experts(make, $"{name}.mlp") : make.GatedMlp($"{name}.mlp", Activation.Silu);
+            ISublayer mlp = hasExperts ? Experts(make, $"{name}.mlp") : make.GatedMlp($"{name}.mlp", make.Activation("hidden_act", Activation.Silu));
             return [Qwen3ForCausalLM.Attention(make, i, name, rotary), new ResidualBlock(make.RmsNorm($"{name}.post_attention_layernorm"), mlp)];
         });
     }
@@ -24,6 +24,6 @@ internal static class Qwen3MoeForCausalLM
         return make.Experts(
             make.Router($"{name}.gate"),
             config.Flag("norm_topk_prob", false),
-            expert => make.GatedMlp($"{name}.experts.{expert}", Activation.Silu, size));
+            expert => make.GatedMlp($"{name}.experts.{expert}", make.Activation("hidden_act", Activation.Silu), size));
     }
 }

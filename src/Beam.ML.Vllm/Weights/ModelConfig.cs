@@ -80,10 +80,31 @@ internal sealed class ModelConfig
     /// <summary>An object; null where there is none.</summary>
     public JsonElement? Object(string key) => TryGet(key, out var value) && value.ValueKind == JsonValueKind.Object ? value : null;
 
-    public string? Text(string key) => TryGet(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public string? Text(string key) =>
+        !TryGet(key, out var value) ? null
+        : value.ValueKind == JsonValueKind.String ? value.GetString()
+        : throw Wrong(key, $"is {value.GetRawText()}, which is not a text");
 
     public bool Flag(string key, bool otherwise) =>
-        TryGet(key, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : otherwise;
+        !TryGet(key, out var value) ? otherwise
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : throw Wrong(key, $"is {value.GetRawText()}, which is neither true nor false");
+
+    /// <summary>Refuses a model that asks for something which would change its outputs and which this engine does not do.</summary>
+    /// <param name="key">What it is.</param>
+    /// <param name="only">The only value that the engine knows, which is that of files without the key.</param>
+    public void Expect(string key, bool only)
+    {
+        if (Flag(key, only) != only) throw new ModelLoadException($"'{_path}': {key} is {(only ? "false" : "true")}, which this engine does not support.");
+    }
+
+    /// <summary>Refuses a model whose tokens of text see those that come after them; that those of images do so is of no concern here.</summary>
+    public void ExpectCausal()
+    {
+        const string key = "use_bidirectional_attention";
+        if (TryGet(key, out var value) && value.ValueKind != JsonValueKind.False && !(value.ValueKind == JsonValueKind.String && value.GetString() == "vision"))
+            throw new ModelLoadException($"'{_path}': {key} is {value.GetRawText()}: an embedding model, which this engine does not support.");
+    }
 
     public float Float(string key, float otherwise) => TryGet(key, out var value) ? Positive(value, key) : otherwise;
 
@@ -116,7 +137,8 @@ internal sealed class ModelConfig
     /// <summary>Whether a layer sees a window only: as <c>layer_types</c> says, or, in files without it, as the family has it.</summary>
     public bool IsSliding(int layer, Func<int, bool> otherwise)
     {
-        if (!TryGet("layer_types", out var types) || types.ValueKind != JsonValueKind.Array) return otherwise(layer);
+        if (!TryGet("layer_types", out var types)) return otherwise(layer);
+        if (types.ValueKind != JsonValueKind.Array) throw Wrong("layer_types", $"is {types.GetRawText()}, which is not a list");
         if (types.GetArrayLength() < Layers) throw Wrong("layer_types", $"has {types.GetArrayLength()} entries for {Layers} layers");
         return types[layer].ToString() switch
         {
@@ -133,12 +155,12 @@ internal sealed class ModelConfig
     public RopeParameters Rope(string layerType = Full)
     {
         JsonElement? rope = null;
-        if (TryGet("rope_parameters", out var present) && present.ValueKind == JsonValueKind.Object)
-            rope = present.TryGetProperty(layerType, out var ofType) && ofType.ValueKind == JsonValueKind.Object ? ofType : present;
+        if (TryGet("rope_parameters", out var present))
+            rope = RequireObject("rope_parameters", present).TryGetProperty(layerType, out var ofType) && ofType.ValueKind == JsonValueKind.Object ? ofType : present;
         else if (layerType == Sliding && Has("rope_local_base_freq"))
             return new RopeParameters { Theta = Float("rope_local_base_freq", 10_000) };
-        else if (TryGet("rope_scaling", out var scaling) && scaling.ValueKind == JsonValueKind.Object)
-            rope = scaling;
+        else if (TryGet("rope_scaling", out var scaling))
+            rope = RequireObject("rope_scaling", scaling);
 
         var type = RopeText(rope, "rope_type") ?? RopeText(rope, "type") ?? "default";
         return new RopeParameters
@@ -146,7 +168,7 @@ internal sealed class ModelConfig
             Theta = RopeNumber(rope, "rope_theta") ?? Float("rope_theta", 10_000),
             Type = type,
             PartialRotaryFactor = RopeNumber(rope, "partial_rotary_factor") ?? Float("partial_rotary_factor", 1),
-            Factor = RopeNumber(rope, "factor") ?? 1,
+            Factor = RopeNumber(rope, "factor"),
             OriginalMaxPositions = RopeNumber(rope, "original_max_position_embeddings") ?? Float("original_max_position_embeddings", MaxPositions),
             LowFrequencyFactor = RopeNumber(rope, "low_freq_factor") ?? 1,
             HighFrequencyFactor = RopeNumber(rope, "high_freq_factor") ?? 4,
@@ -154,10 +176,16 @@ internal sealed class ModelConfig
             BetaSlow = RopeNumber(rope, "beta_slow") ?? 1,
             Truncate = !(rope is { } r && r.TryGetProperty("truncate", out var truncate) && truncate.ValueKind == JsonValueKind.False),
             AttentionFactor = RopeNumber(rope, "attention_factor"),
+            Mscale = RopeNumber(rope, "mscale"),
+            MscaleAllDim = RopeNumber(rope, "mscale_all_dim"),
             ShortFactors = RopeNumbers(rope, "short_factor"),
             LongFactors = RopeNumbers(rope, "long_factor"),
         };
     }
+
+    /// <summary>Whether layers of different kinds turn differently.</summary>
+    public bool HasRopeForEachLayerType =>
+        TryGet("rope_parameters", out var rope) ? rope.ValueKind == JsonValueKind.Object && rope.TryGetProperty(Full, out _) : Has("rope_local_base_freq");
 
     public ModelLoadException Wrong(string key, string what) => new($"'{_path}': {key} {what}; the file is not that of a model that this engine knows, or damaged.");
 
@@ -169,8 +197,13 @@ internal sealed class ModelConfig
             && value.ValueKind != JsonValueKind.Null;
     }
 
-    private static string? RopeText(JsonElement? rope, string key) =>
-        rope is { } r && r.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private JsonElement RequireObject(string key, JsonElement value) =>
+        value.ValueKind == JsonValueKind.Object ? value : throw Wrong(key, $"is {value.GetRawText()}, which is not an object");
+
+    private string? RopeText(JsonElement? rope, string key) =>
+        rope is not { } r || !r.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null ? null
+        : value.ValueKind == JsonValueKind.String ? value.GetString()
+        : throw Wrong(key, $"is {value.GetRawText()}, which is not a text");
 
     private float? RopeNumber(JsonElement? rope, string key) =>
         rope is { } r && r.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? Positive(value, key) : null;

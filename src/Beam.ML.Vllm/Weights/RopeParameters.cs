@@ -12,8 +12,8 @@ internal sealed record RopeParameters
     /// <summary>The part of a head that turns.</summary>
     public float PartialRotaryFactor { get; init; } = 1;
 
-    /// <summary>How many times longer than <see cref="OriginalMaxPositions"/> sequences may be.</summary>
-    public float Factor { get; init; } = 1;
+    /// <summary>How many times longer than <see cref="OriginalMaxPositions"/> sequences may be; null where the file does not say.</summary>
+    public float? Factor { get; init; }
 
     /// <summary>The length that the model was first trained for.</summary>
     public float OriginalMaxPositions { get; init; }
@@ -31,6 +31,11 @@ internal sealed record RopeParameters
 
     /// <summary>What cosines and sines are multiplied by; null for what the kind of scaling makes of the factor.</summary>
     public float? AttentionFactor { get; init; }
+
+    /// <summary>Two slopes by which YaRN's factor counts, the one over the other, in place of what it makes of the factor alone.</summary>
+    public float? Mscale { get; init; }
+
+    public float? MscaleAllDim { get; init; }
 
     /// <summary>A divisor for each frequency, for sequences up to, and beyond, the original length.</summary>
     public float[] ShortFactors { get; init; } = [];

@@ -42,6 +42,8 @@ public sealed unsafe class LayerKernelTests
         [
             (Activation.Silu, (g, u) => g / (1 + Math.Exp(-g)) * u),
             (Activation.Relu, (g, u) => Math.Max(g, 0) * u),
+            (Activation.Gelu, (g, u) => g * NormalDistribution(g) * u),
+            (Activation.QuickGelu, (g, u) => g / (1 + Math.Exp(-1.702 * g)) * u),
             (new Activation(ActivationKind.ClampedSwiGlu, 1.702f, 7), (g, u) =>
             {
                 var clamped = Math.Min(g, 7);
@@ -181,6 +183,15 @@ public sealed unsafe class LayerKernelTests
             }
         });
         return output;
+    }
+
+    /// <summary>Φ(x), by Simpson's rule.</summary>
+    private static double NormalDistribution(double x)
+    {
+        const int steps = 4000;
+        double width = x / steps, sum = 0;
+        for (var i = 0; i <= steps; i++) sum += Math.Exp(-0.5 * i * i * width * width) * (i is 0 or steps ? 1 : i % 2 == 0 ? 2 : 4);
+        return 0.5 + (sum * width / 3 / Math.Sqrt(2 * Math.PI));
     }
 
     private static Matrix Of(float* data, int rows, int columns) => new(data, rows, columns, columns);

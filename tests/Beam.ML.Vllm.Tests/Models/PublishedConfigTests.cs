@@ -55,7 +55,10 @@ public sealed class PublishedConfigTests
     }
 
     [TestCase("""{ "type": "longrope", "short_factor": [1.0], "long_factor": [1.0] }""", "short_factor has 1 numbers for 16 pairs")]
-    [TestCase("""{ "rope_type": "dynamic", "factor": 2.0 }""", "is of type 'dynamic'; known are default, linear")]
+    [TestCase("""{ "rope_type": "spiral", "factor": 2.0 }""", "is of type 'spiral'; known are default, dynamic, linear")]
+    [TestCase("""{ "rope_type": "linear" }""", "factor is missing from the parameters of rope type linear")]
+    [TestCase("""{ "rope_type": 7 }""", "rope_type is 7, which is not a text")]
+    [TestCase("\"linear\"", "rope_scaling is \"linear\", which is not an object")]
     [TestCase("""{ "rope_type": "linear", "factor": 0 }""", "factor is 0")]
     [TestCase("""{ "rope_type": "default", "partial_rotary_factor": 0.03 }""", "of which 0 features turn")]
     public void Rotation_that_is_not_known_is_refused(string rope, string message)

@@ -63,7 +63,7 @@ internal sealed class GgufModel(ModelConfig config, Checkpoint checkpoint, strin
                 break;
             case "linear":
                 Key("rope.scaling.type", "linear");
-                Key("rope.scaling.factor", rope.Factor);
+                Key("rope.scaling.factor", rope.Factor ?? 1);
                 break;
             case "llama3":
                 // llama.cpp divides each frequency by a factor of the file.
@@ -73,7 +73,7 @@ internal sealed class GgufModel(ModelConfig config, Checkpoint checkpoint, strin
                 break;
             case "yarn":
                 Key("rope.scaling.type", "yarn");
-                Key("rope.scaling.factor", rope.Factor);
+                Key("rope.scaling.factor", rope.Factor ?? 1);
                 Key("rope.scaling.original_context_length", (int)rope.OriginalMaxPositions);
                 Key("rope.scaling.yarn_beta_fast", rope.BetaFast);
                 Key("rope.scaling.yarn_beta_slow", rope.BetaSlow);
