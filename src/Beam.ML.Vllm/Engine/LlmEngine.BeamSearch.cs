@@ -74,7 +74,7 @@ public sealed partial class LlmEngine
 
         async Task<RequestOutput> NextAsync(BeamSearchSequence beam)
         {
-            var output = await LastAsync(StreamAsync(() => _inputs.Unchecked(beam.Tokens, null, step, null, priority), cancellationToken));
+            var output = await LastAsync(StreamAsync(_ => _inputs.Unchecked(beam.Tokens, null, step, null, priority), lora: null, cancellationToken));
             return output.Outputs[0].Logprobs is { Count: 1 } ? output : throw new RequestFailedException("The beam search was aborted.");
         }
     }

@@ -37,7 +37,7 @@ public sealed partial class LlmEngine
         ReadOnlyMemory<int> promptIds, string? prompt, PoolingParams parameters, string? requestId, int priority, CancellationToken cancellationToken)
     {
         var request = _inputs.Pooling(promptIds.Span, prompt, parameters, requestId, priority);
-        var output = await LastAsync(StreamAsync(() => request, cancellationToken));
+        var output = await LastAsync(StreamAsync(_ => request, lora: null, cancellationToken));
         var pooled = request.Output.Pooled ?? throw new RequestFailedException($"Request {request.RequestId} was aborted before it had an embedding.");
         if (parameters.Normalize) Normalize(pooled);
         return new EmbeddingOutput { RequestId = request.RequestId, PromptTokenIds = output.PromptTokenIds, Embedding = pooled, Metrics = output.Metrics };

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Tokenizers;
 using Beam.ML.Vllm.Weights;
@@ -19,6 +20,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     private readonly EngineCore _core;
     private readonly EosTokens _eos;
     private readonly InputProcessor _inputs;
+    private readonly LoraRegistry? _adapters;
     private readonly Thread _loop;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -34,29 +36,42 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     /// <exception cref="ModelLoadException">The model is not there, incomplete, damaged or of an unknown architecture.</exception>
     /// <exception cref="TokenizerException">The model's tokenizer is missing or malformed.</exception>
     /// <exception cref="ArgumentException">An option is out of its range, or does not fit the model.</exception>
-    public LlmEngine(EngineOptions options)
+    public LlmEngine(EngineOptions options) : this(options, EngineParts.Load(options))
     {
-        options.Validate();
-        var folder = ModelFolder.Resolve(options.Model, Environment.GetEnvironmentVariable);
-        var config = ModelConfig.Load(folder);
-        var generation = GenerationConfig.Load(folder);
-        Tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
-        _options = options;
-        _eos = EosTokens.From(Tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
+    }
+
+    /// <summary>An engine over a device of any kind.</summary>
+    internal LlmEngine(EngineOptions options, EngineParts parts)
+    {
+        (_options, _eos, Tokenizer) = (options, parts.Eos, parts.Tokenizer);
         _inputs = new InputProcessor(this, _eos);
-        var runner = new CpuModelRunner(options, config, folder);
-        _core = new EngineCore(runner, options, _eos);
+        _core = new EngineCore(parts.Runner, options, _eos);
         ModelName = options.ModelName;
-        ModelFolderPath = folder;
-        MaxModelLength = runner.MaxModelLength;
-        VocabularySize = runner.VocabularySize;
-        DefaultSamplingParams = generation.SamplingDefaults;
+        ModelFolderPath = parts.Folder;
+        MaxModelLength = parts.Runner.MaxModelLength;
+        VocabularySize = parts.Runner.VocabularySize;
+        DefaultSamplingParams = parts.SamplingDefaults;
+        if (options.EnableLora) _adapters = new LoraRegistry(parts.Runner.LoadLora, options.MaxCpuLoras ?? options.MaxLoras, Wake);
+        try
+        {
+            foreach (var module in options.LoraModules) _adapters!.Add(module);
+        }
+        catch
+        {
+            _adapters!.Close();
+            _core.Dispose();
+            throw;
+        }
+
         _loop = new Thread(Loop) { IsBackground = true, Name = "vllm-engine" };
         _loop.Start();
     }
 
     /// <summary>How the engine was set up.</summary>
     internal EngineOptions Options => _options;
+
+    /// <summary>Sequences whose last output has not been handed out.</summary>
+    internal int LiveSequences => _core.LiveRequests;
 
     /// <summary>The name that the model is served under.</summary>
     public string ModelName { get; }
@@ -98,6 +113,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     /// <param name="parameters">How to sample and when to stop; <see cref="DefaultSamplingParams"/> if null.</param>
     /// <param name="requestId">An id that no live request has; one is made if null.</param>
     /// <param name="priority">Lower is served first, under the priority policy.</param>
+    /// <param name="lora">The adapter to serve it with, loaded if it is not in memory; null for the model itself.</param>
     /// <param name="cancellationToken">Aborts the request.</param>
     /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
     /// <exception cref="EngineDeadException">The engine has stopped.</exception>
@@ -106,41 +122,45 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         SamplingParams? parameters = null,
         string? requestId = null,
         int priority = 0,
+        LoraRequest? lora = null,
         CancellationToken cancellationToken = default)
     {
         if (Tokenizer is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
-        return RunAsync(Tokenizer.Encode(prompt), prompt, parameters ?? DefaultSamplingParams, requestId, priority, cancellationToken);
+        return RunAsync(Tokenizer.Encode(prompt), prompt, parameters ?? DefaultSamplingParams, requestId, priority, lora, cancellationToken);
     }
 
     /// <summary>As the other overload, for a prompt that is tokens already; nothing is added to them.</summary>
-    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, CancellationToken)"/>
+    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, LoraRequest?, CancellationToken)"/>
     public IAsyncEnumerable<RequestOutput> GenerateAsync(
         ReadOnlyMemory<int> promptTokenIds,
         SamplingParams? parameters = null,
         string? requestId = null,
         int priority = 0,
+        LoraRequest? lora = null,
         CancellationToken cancellationToken = default) =>
-        RunAsync(promptTokenIds, prompt: null, parameters ?? DefaultSamplingParams, requestId, priority, cancellationToken);
+        RunAsync(promptTokenIds, prompt: null, parameters ?? DefaultSamplingParams, requestId, priority, lora, cancellationToken);
 
     /// <summary>Completes a text and returns the final output.</summary>
-    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, CancellationToken)"/>
+    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, LoraRequest?, CancellationToken)"/>
     public Task<RequestOutput> CompleteAsync(
         string prompt,
         SamplingParams? parameters = null,
         string? requestId = null,
         int priority = 0,
+        LoraRequest? lora = null,
         CancellationToken cancellationToken = default) =>
-        LastAsync(GenerateAsync(prompt, FinalOnly(parameters), requestId, priority, cancellationToken));
+        LastAsync(GenerateAsync(prompt, FinalOnly(parameters), requestId, priority, lora, cancellationToken));
 
     /// <summary>As the other overload, for a prompt that is tokens already.</summary>
-    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, CancellationToken)"/>
+    /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, LoraRequest?, CancellationToken)"/>
     public Task<RequestOutput> CompleteAsync(
         ReadOnlyMemory<int> promptTokenIds,
         SamplingParams? parameters = null,
         string? requestId = null,
         int priority = 0,
+        LoraRequest? lora = null,
         CancellationToken cancellationToken = default) =>
-        LastAsync(GenerateAsync(promptTokenIds, FinalOnly(parameters), requestId, priority, cancellationToken));
+        LastAsync(GenerateAsync(promptTokenIds, FinalOnly(parameters), requestId, priority, lora, cancellationToken));
 
     /// <summary>Ends a request with what it has; its last output has the finish reason <c>abort</c>. An unknown id is ignored.</summary>
     public void Abort(string requestId)
@@ -165,13 +185,22 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     }
 
     private IAsyncEnumerable<RequestOutput> RunAsync(
-        ReadOnlyMemory<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, CancellationToken cancellationToken) =>
-        StreamAsync(() => _inputs.Generation(promptIds.Span, prompt, parameters, requestId, priority), cancellationToken);
+        ReadOnlyMemory<int> promptIds,
+        string? prompt,
+        SamplingParams parameters,
+        string? requestId,
+        int priority,
+        LoraRequest? lora,
+        CancellationToken cancellationToken) =>
+        StreamAsync(adapter => _inputs.Generation(promptIds.Span, prompt, parameters, requestId, priority, adapter), lora, cancellationToken);
 
     /// <summary>Serves one request from its making to its last output.</summary>
-    private async IAsyncEnumerable<RequestOutput> StreamAsync(Func<RequestGroup> make, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<RequestOutput> StreamAsync(
+        Func<LoraAdapter?, RequestGroup> make, LoraRequest? lora, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = make();
+        // The adapter is let go last, when the step loop has been told that the request is over.
+        using var lease = lora is null ? null : await AcquireAsync(lora, cancellationToken);
+        var request = make(lease?.Adapter);
         if (!_live.TryAdd(request.RequestId, request))
             throw new InvalidRequestException($"Request id {request.RequestId} is in use by a request that has not ended.");
         var finished = false;
@@ -207,7 +236,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 
     private void Abort(RequestGroup request)
     {
-        if (!IsAlive) return;
+        // Even an engine that is stopping may be about to compute it.
         _aborts.Enqueue(request);
         Wake();
     }
@@ -238,13 +267,17 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         _requests.Writer.TryComplete();
         while (_requests.Reader.TryRead(out var request)) request.Output.Fail(failure);
         _core.FailAll(failure);
+        _adapters?.Close();
         _core.Dispose();
         _ended.SetResult();
     }
 
     private void TakeRequests()
     {
+        // Taken first: whoever let go of an adapter has put the end of its request on the queue before.
+        var retired = _adapters?.TakeRetired() ?? [];
         while (_aborts.TryDequeue(out var request)) AbortNow(request);
+        foreach (var adapter in retired) adapter.Dispose();
         while (_core.WaitingRequests < _options.MaxWaitingRequests && _requests.Reader.TryRead(out var request))
         {
             foreach (var (sequence, output) in request.Sequences)

@@ -134,7 +134,7 @@ internal sealed class Scheduler
     /// <summary>Guesses tokens, no more than there are blocks for at hand and budget that those who come after do not need.</summary>
     private int Draft(Sequence sequence, int tokens, int others)
     {
-        if (_proposer is null || sequence.ComputedTokens + tokens < sequence.Length) return 0;
+        if (_proposer is null || sequence.Pools || sequence.ComputedTokens + tokens < sequence.Length) return 0;
         var drafts = _proposer.Propose(sequence, _maxTokens - _output.TotalTokens - tokens - others);
         if (drafts == 0 || _blocks.TryGrow(sequence, sequence.Length + drafts)) return drafts;
         sequence.SetDraft([]);

@@ -13,7 +13,8 @@ internal sealed record LoraWeights(PackedMatrix A, PackedMatrix B, float Scale);
 /// <param name="name">What requests call it.</param>
 /// <param name="identity">The hash of its files: equal only for equal adapters, so it may stand for the adapter in the prefix cache.</param>
 /// <param name="weights">By the index of the module; null where it changes nothing.</param>
-internal sealed class LoraAdapter(string name, BlockHash identity, LoraWeights?[] weights) : IDisposable
+/// <param name="disposed">Called when its memory has been given back.</param>
+internal sealed class LoraAdapter(string name, BlockHash identity, LoraWeights?[] weights, Action? disposed = null) : IDisposable
 {
     public string Name => name;
 
@@ -26,11 +27,14 @@ internal sealed class LoraAdapter(string name, BlockHash identity, LoraWeights?[
 
     public void Dispose()
     {
+        if (IsDisposed) return;
         IsDisposed = true;
         foreach (var pair in weights)
         {
             pair?.A.Dispose();
             pair?.B.Dispose();
         }
+
+        disposed?.Invoke();
     }
 }

@@ -40,6 +40,14 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
         lock (_lock) return _registered.GetValueOrDefault(name);
     }
 
+    /// <summary>Loads an adapter and keeps its name, while nobody else uses the registry: nobody has to be waited for.</summary>
+    public void Add(LoraRequest request)
+    {
+        var adding = AddAsync(request, CancellationToken.None);
+        if (!adding.IsCompleted) throw new InvalidOperationException("There is no room for an adapter that nobody else has taken.");
+        adding.GetAwaiter().GetResult();
+    }
+
     /// <summary>Loads an adapter and keeps its name.</summary>
     public async Task AddAsync(LoraRequest request, CancellationToken cancellationToken)
     {

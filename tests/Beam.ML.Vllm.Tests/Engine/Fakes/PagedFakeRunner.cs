@@ -30,6 +30,9 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
 
     public int LoadedAdapters;
 
+    /// <summary>Told of each sequence that starts, or starts over.</summary>
+    public Action<Sequence>? Started { get; init; }
+
     public ModelRunnerOutput Execute(SchedulerOutput step)
     {
         _output.Begin(step);
@@ -37,6 +40,7 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
         {
             var (sequence, first, count, samples, drafts) = step.Scheduled[entry];
             if (sequence.Lora is { IsDisposed: true }) throw new InvalidOperationException($"{sequence.RequestId} runs with an adapter that was disposed of.");
+            if (first == 0) Started?.Invoke(sequence);
             var tokens = sequence.TokensAndDraft(first, count);
             var open = samples;
             for (var i = 0; i < count; i++)
@@ -58,10 +62,11 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
     {
         Interlocked.Increment(ref LiveAdapters);
         Interlocked.Increment(ref LoadedAdapters);
-        return Adapter(request.Name);
+        return Adapter(request.Name, () => Interlocked.Decrement(ref LiveAdapters));
     }
 
-    public static LoraAdapter Adapter(string name) => new(name, new BlockHash((ulong)name.GetHashCode(StringComparison.Ordinal), 1, 2, 3), []);
+    public static LoraAdapter Adapter(string name, Action? disposed = null) =>
+        new(name, new BlockHash((ulong)name.GetHashCode(StringComparison.Ordinal), 1, 2, 3), [], disposed);
 
     /// <summary>What a request comes to by itself, without an engine.</summary>
     public static int[] Alone(ReadOnlySpan<int> prompt, SamplingParams parameters, LoraAdapter? adapter, IReadOnlyList<int> eos, int maxModelLength = 256)

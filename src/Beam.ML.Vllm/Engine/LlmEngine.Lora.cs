@@ -1,0 +1,54 @@
+using Beam.ML.Vllm.Lora;
+using Beam.ML.Vllm.Weights;
+
+namespace Beam.ML.Vllm.Engine;
+
+/// <summary>The adapters that requests may name.</summary>
+public sealed partial class LlmEngine
+{
+    /// <summary>Loads an adapter and keeps its name. Whoever knows the name finds the adapter by <see cref="FindLora"/>.</summary>
+    /// <exception cref="ModelLoadException">The folder is not there, incomplete, for another model, or of a kind that is not served.</exception>
+    /// <exception cref="InvalidRequestException">The engine serves no adapters, or has another of this name.</exception>
+    public async Task AddLoraAsync(LoraRequest lora, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(lora);
+        try
+        {
+            await Adapters(lora.Name).AddAsync(lora, cancellationToken);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw DeadEngine();
+        }
+    }
+
+    /// <summary>Forgets an adapter by its name; requests under way keep it to their end. Returns whether there was one.</summary>
+    public bool RemoveLora(string name) => _adapters?.Remove(name) ?? false;
+
+    /// <summary>The adapters that are known by name, in its order.</summary>
+    public IReadOnlyList<LoraRequest> ListLoras() => _adapters?.Registered ?? [];
+
+    /// <summary>The adapter of a name; null if there is none.</summary>
+    public LoraRequest? FindLora(string name) => _adapters?.Find(name);
+
+    private async ValueTask<LoraLease> AcquireAsync(LoraRequest lora, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Adapters(lora.Name).AcquireAsync(lora, cancellationToken);
+        }
+        catch (ModelLoadException e)
+        {
+            throw new InvalidRequestException($"The adapter '{lora.Name}' cannot be loaded: {e.Message}", e);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw DeadEngine();
+        }
+    }
+
+    private LoraRegistry Adapters(string name) =>
+        _adapters is null ? throw new InvalidRequestException($"The engine serves no LoRA adapters, '{name}' neither: start it with enable_lora.")
+        : name.Length == 0 ? throw new InvalidRequestException("A LoRA adapter needs a name.")
+        : _adapters;
+}
