@@ -17,7 +17,7 @@ internal readonly unsafe partial struct Avx2Simd
     {
         // The lowest three bits of a lane choose the magnitude.
         var bit = QuantizedMatrix.NibbleBit(place);
-        var magnitude = Avx2.PermuteVar8x32(Vector256.Create(0f, 0.5f, 1, 1.5f, 2, 3, 4, 6), (words.AsUInt32() >> bit).AsInt32());
+        var magnitude = Avx2.PermuteVar8x32(Vector256.Create(0f, 2, 4, 6, 8, 12, 16, 24), (words.AsUInt32() >> bit).AsInt32());
         var sign = (words.AsUInt32() << (28 - bit)) & Vector256.Create(0x80000000u);
         return (magnitude.AsUInt32() | sign).AsSingle();
     }
@@ -25,9 +25,11 @@ internal readonly unsafe partial struct Avx2Simd
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Float8(Vector256<float> words, int place, int exponentBits)
     {
-        var top = words.AsInt32() << (24 - (8 * place));
-        var bits = (top >> (8 - exponentBits)) & Vector256.Create(exponentBits == 4 ? unchecked((int)0x87F00000) : unchecked((int)0x8FE00000));
-        return bits.AsSingle() * Vector256.Create(exponentBits == 4 ? 1.329228e36f : 5.192297e33f);
+        // Without an exponent there is no leading one either: twice the number less both is the smaller there, and nowhere else.
+        var top = words.AsUInt32() << (24 - (8 * place));
+        var bits = ((top >> (8 - exponentBits)) & Vector256.Create(exponentBits == 4 ? 0x07F00000u : 0x0FE00000)) | Vector256.Create(0x40000000u);
+        var magnitude = Avx.Min(bits.AsSingle(), Fma(bits.AsSingle(), Vector256.Create(2f), Vector256.Create(-4f)));
+        return ((top & Vector256.Create(0x80000000u)) | magnitude.AsUInt32()).AsSingle();
     }
 
     /// <summary>Bits in the mantissa of a power of two add to it: taking that off leaves the number.</summary>

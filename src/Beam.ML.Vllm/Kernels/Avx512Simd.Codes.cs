@@ -24,14 +24,16 @@ internal readonly unsafe partial struct Avx512Simd
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Float4(Vector512<float> words, int place) => Lookup(
-        Vector512.Create(0f, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0f, -0.5f, -1, -1.5f, -2, -3, -4, -6), words, place);
+        Vector512.Create(0f, 2, 4, 6, 8, 12, 16, 24, -0f, -2, -4, -6, -8, -12, -16, -24), words, place);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Float8(Vector512<float> words, int place, int exponentBits)
     {
-        var top = words.AsInt32() << (24 - (8 * place));
-        var bits = (top >> (8 - exponentBits)) & Vector512.Create(exponentBits == 4 ? unchecked((int)0x87F00000) : unchecked((int)0x8FE00000));
-        return bits.AsSingle() * Vector512.Create(exponentBits == 4 ? 1.329228e36f : 5.192297e33f);
+        // Without an exponent there is no leading one either: twice the number less both is the smaller there, and nowhere else.
+        var top = words.AsUInt32() << (24 - (8 * place));
+        var magnitude = Ternary(top >> (8 - exponentBits), exponentBits == 4 ? 0x07F00000u : 0x0FE00000, 0x40000000);
+        magnitude = Avx512F.Min(magnitude, Avx512F.FusedMultiplyAdd(magnitude, Vector512.Create(2f), Vector512.Create(-4f)));
+        return ((top & Vector512.Create(0x80000000u)) | magnitude.AsUInt32()).AsSingle();
     }
 
     /// <summary>The lowest four bits of each lane choose.</summary>

@@ -2,7 +2,8 @@ namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>
 /// Reads the numbers of quantized weights: from vectors of 32-bit words (held as floats that are never computed with) the codes of one
-/// place in each, as floats. Each is exact: what is read does not depend on the instruction set. Places are constants where these are
+/// place in each, as floats in kernel units (<see cref="WeightCodes.KernelUnit"/>).
+/// Each is exact: what is read does not depend on the instruction set. Places are constants where these are
 /// called, and what depends on them alone is computed by the JIT.
 /// </summary>
 internal interface ICodeSimd<TVec> where TVec : struct

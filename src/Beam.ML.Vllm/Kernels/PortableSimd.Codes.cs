@@ -13,17 +13,21 @@ internal readonly unsafe partial struct PortableSimd
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Float4(Vector<float> words, int place) =>
-        SmallFloat(Vector.AsVectorInt32(words) << (28 - QuantizedMatrix.NibbleBit(place)), exponentBits: 2, mask: 0x81C00000, bias: 8.507059e37f);
+        SmallFloat(Vector.AsVectorUInt32(words) << (28 - QuantizedMatrix.NibbleBit(place)), exponentBits: 2, mask: 0x01C00000);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector<float> Float8(Vector<float> words, int place, int exponentBits) => exponentBits == 4
-        ? SmallFloat(Vector.AsVectorInt32(words) << (24 - (8 * place)), 4, 0x87F00000, 1.329228e36f)
-        : SmallFloat(Vector.AsVectorInt32(words) << (24 - (8 * place)), 5, 0x8FE00000, 5.192297e33f);
+    public static Vector<float> Float8(Vector<float> words, int place, int exponentBits) =>
+        SmallFloat(Vector.AsVectorUInt32(words) << (24 - (8 * place)), exponentBits, exponentBits == 4 ? 0x07F00000u : 0x0FE00000);
 
-    /// <summary>The sign stays at the top, the rest moves to where a float has its exponent; a factor makes up for the bias.</summary>
+    /// <summary>The sign stays at the top, the rest moves to where a float has its exponent.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> SmallFloat(Vector<int> top, int exponentBits, uint mask, float bias) =>
-        Vector.AsVectorSingle((top >> (8 - exponentBits)) & new Vector<int>(unchecked((int)mask))) * new Vector<float>(bias);
+    private static Vector<float> SmallFloat(Vector<uint> top, int exponentBits, uint mask)
+    {
+        // Without an exponent there is no leading one either: twice the number less both is the smaller there, and nowhere else.
+        var magnitude = Vector.AsVectorSingle(((top >>> (8 - exponentBits)) & new Vector<uint>(mask)) | new Vector<uint>(0x40000000));
+        magnitude = Vector.Min(magnitude, magnitude + magnitude - new Vector<float>(4));
+        return Vector.AsVectorSingle((top & new Vector<uint>(0x80000000)) | Vector.AsVectorUInt32(magnitude));
+    }
 
     /// <summary>Bits in the mantissa of a power of two add to it: taking that off leaves the number.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -104,13 +104,14 @@ internal sealed unsafe class QuantizedMatrix : WeightMatrix
         ArgumentOutOfRangeException.ThrowIfNotEqual(scales.Length, Layout.Groups(Inputs));
         ArgumentOutOfRangeException.ThrowIfNotEqual(zeros.Length, Layout.HasZeroPoints ? scales.Length : 0);
         var block = Block(output, out var column);
+        var (half, unit) = (HalfColumn(column), Layout.Code.KernelUnit());
         for (int first = 0; first < Inputs; first += BlockSize, block += BlockBytes)
         {
             WriteCodes((uint*)block + column, codes[first..Math.Min(first + BlockSize, Inputs)]);
-            var (group, half) = (first / Layout.GroupSize, HalfColumn(column));
-            if (Layout.HasFloat32Scales) ((float*)(block + ScalesOffset))[column] = scales[group];
-            else ((ushort*)(block + ScalesOffset))[half] = BFloat16Bits.FromSingle(scales[group]);
-            if (Layout.HasZeroPoints) ((ushort*)(block + ZerosOffset))[half] = BFloat16Bits.FromSingle(zeros[group]);
+            var group = first / Layout.GroupSize;
+            if (Layout.HasFloat32Scales) ((float*)(block + ScalesOffset))[column] = scales[group] / unit;
+            else ((ushort*)(block + ScalesOffset))[half] = BFloat16Bits.FromSingle(scales[group] / unit);
+            if (Layout.HasZeroPoints) ((ushort*)(block + ZerosOffset))[half] = BFloat16Bits.FromSingle(zeros[group] * unit);
         }
     }
 
@@ -120,7 +121,7 @@ internal sealed unsafe class QuantizedMatrix : WeightMatrix
         var block = Block(output, out var column);
         var (code, half, perWord) = (Layout.Code, HalfColumn(column), Layout.Code.PerWord());
         var values = stackalloc float[256];
-        for (var i = 0; i < (perWord == 4 ? 256 : 16); i++) values[i] = code.ToSingle((uint)i);
+        for (var i = 0; i < (perWord == 4 ? 256 : 16); i++) values[i] = code.ToSingle((uint)i) * code.KernelUnit();
         for (int first = 0; first < Inputs; first += BlockSize, block += BlockBytes)
         {
             var factor = Layout.HasFloat32Scales ? ((float*)(block + ScalesOffset))[column] : BFloat16Bits.ToSingle(((ushort*)(block + ScalesOffset))[half]);

@@ -35,6 +35,18 @@ internal static class WeightCodes
         _ => Small(bits, mantissaBits: 1, exponentBits: 2),
     };
 
+    /// <summary>
+    /// What the kernels read a code as, divided by what it stands for: a power of two that goes into scales and zero points, so that the
+    /// exponents of small floats need no other bias.
+    /// </summary>
+    public static float KernelUnit(this WeightCode code) => code switch
+    {
+        WeightCode.Float8E4M3 => 1 << 8,
+        WeightCode.Float8E5M2 => 1 << 16,
+        WeightCode.Float4E2M1 => 1 << 2,
+        _ => 1,
+    };
+
     /// <summary>Whether a code is an infinity or no number at all.</summary>
     public static bool IsNotFinite(this WeightCode code, uint bits) => code switch
     {
