@@ -94,7 +94,8 @@ public sealed record EngineOptions
     /// <summary>
     /// <c>quantization</c>: null for what the checkpoint's quantization_config says (awq, compressed-tensors, fp8, gptq and mxfp4 are
     /// read, their weights stay in 4 or 8 bits); <c>int8</c> or <c>int4</c> to quantize plain weights while they are loaded, with scales
-    /// for groups of 32 inputs. Embedding and head get 8 bits with either. Only weights are quantized, never activations.
+    /// for groups of 32 inputs. Embedding and head get 8 bits with either. What becomes of activations is
+    /// a matter of <see cref="MatrixKernels"/>, not of what a checkpoint says of them.
     /// </summary>
     public string? Quantization { get; init; }
 

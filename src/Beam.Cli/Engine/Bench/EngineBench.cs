@@ -1,11 +1,14 @@
 using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Weights;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.Cli.Engine.Bench;
 
 /// <summary>Measures an engine and the machine under it, and adds what comes out to a report.</summary>
 internal sealed class EngineBench(EngineOptions options, BenchModel model, BenchSettings settings, BenchReport report)
 {
+    private readonly QuantizationScheme _quantization = QuantizationMethods.Choose(ModelConfig.Load(model.Folder), options.Quantization);
     private readonly int _threads = options.NumThreads ?? Environment.ProcessorCount;
 
     /// <summary>Set where a report has several models, or one in several ways.</summary>
@@ -98,14 +101,19 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
             EngineRuns.RunBatchesAsync(engine, Workload.Rectangles(work, size, engine.VocabularySize, engine.MaxModelLength), cancellationToken);
     }
 
-    /// <summary>float16 widens to float32, everything else stays or becomes bfloat16.</summary>
     private double BytesPerToken =>
-        model.Size.DecodeWeights * (options.Dtype == ModelDtype.BFloat16 || (options.Dtype == ModelDtype.Auto && model.Size.Stored == TensorType.BFloat16) ? 2.0 : 4.0);
+        (model.Size.LayerWeights * BytesPerWeight(WeightUse.Linear)) + (model.Size.HeadWeights * BytesPerWeight(WeightUse.Vocabulary));
 
     /// <summary>In billions for a token. Attention is left out.</summary>
     private double DecodeOperations => 2e-9 * model.Size.DecodeWeights;
 
     private double PrefillOperations(int tokens) => 2e-9 * (model.Size.LayerWeights + ((double)model.Size.HeadWeights / tokens));
+
+    /// <summary>With scales, where there are any; float16 widens to float32, everything else stays or becomes bfloat16.</summary>
+    private double BytesPerWeight(WeightUse use) =>
+        _quantization.OnLoad(use) is { } layout ? QuantizedMatrix.BitsPerWeight(layout, layout.GroupSize) / 8
+        : options.Dtype == ModelDtype.BFloat16 || (options.Dtype == ModelDtype.Auto && model.Size.Stored == TensorType.BFloat16) ? 2
+        : 4;
 
     private void Line(string key, string what, string unit, List<Cost> costs) => report.Add(new BenchLine(
         KeyPrefix + key, Prefix + what, unit, new Samples(costs.Select(c => c.Wall)), new Samples(costs.Select(c => c.Cpu)), $"CPU {unit}"));
