@@ -49,8 +49,8 @@ public sealed record RequestOutput
 /// <param name="Index">Its number among the request's completions.</param>
 /// <param name="Text">All text, or what is new, as <see cref="Sampling.OutputKind"/> says.</param>
 /// <param name="TokenIds">All tokens, or the new ones; an end-of-sequence token is one of them.</param>
-/// <param name="FinishReason"><c>stop</c>, <c>length</c> or <c>abort</c>; null while it goes on.</param>
-/// <param name="StopReason">The stop string, or the id of the stop token, that ended it; null for the model's own end of sequence.</param>
+/// <param name="FinishReason"><c>stop</c>, <c>length</c>, <c>repetition</c> or <c>abort</c>; null while it goes on.</param>
+/// <param name="StopReason">The stop string, or the id of the stop token, that ended it (<c>repetition_detected</c> for a repetition); null for the model's own end of sequence.</param>
 public sealed record CompletionOutput(int Index, string Text, IReadOnlyList<int> TokenIds, string? FinishReason, object? StopReason)
 {
     /// <summary>Log probabilities of <see cref="TokenIds"/>, one entry a token; null if they were not asked for.</summary>

@@ -18,6 +18,7 @@ internal enum FinishReason
     Length,
     Abort,
     Error,
+    Repetition,
 }
 
 /// <summary>

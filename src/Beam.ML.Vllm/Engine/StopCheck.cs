@@ -22,6 +22,9 @@ internal static class StopCheck
             if (parameters.StopTokenIds.Contains(last)) return (FinishReason.Stop, last);
         }
 
-        return sequence.Length >= maxModelLength || sequence.OutputLength >= parameters.MaxTokens ? (FinishReason.Length, null) : null;
+        if (sequence.Length >= maxModelLength || sequence.OutputLength >= parameters.MaxTokens) return (FinishReason.Length, null);
+        if (sequence.OutputLength >= parameters.MinTokens && parameters.RepetitionDetection is { } repetition && repetition.IsFoundIn(sequence.OutputTokens))
+            return (FinishReason.Repetition, "repetition_detected");
+        return null;
     }
 }

@@ -66,6 +66,9 @@ public sealed record SamplingParams
     /// <summary>Tokens that end the generation, besides the model's own.</summary>
     public IReadOnlyList<int> StopTokenIds { get; init; } = [];
 
+    /// <summary>End an output that repeats itself; null, the default, lets it go on.</summary>
+    public RepetitionDetectionParams? RepetitionDetection { get; init; }
+
     /// <summary>Go on after the model's end-of-sequence token.</summary>
     public bool IgnoreEos { get; init; }
 
@@ -165,6 +168,7 @@ public sealed record SamplingParams
         Require(MaxTokens is null or >= 1, $"max_tokens must be at least 1, got {MaxTokens}.");
         Require(MinTokens >= 0, $"min_tokens must be greater than or equal to 0, got {MinTokens}.");
         Require(MaxTokens is null || MinTokens <= MaxTokens, $"min_tokens must be less than or equal to max_tokens={MaxTokens}, got {MinTokens}.");
+        Require(RepetitionDetection?.Error() is null, RepetitionDetection?.Error() ?? "");
         Require(StreamInterval is null or >= 1, $"stream_interval must be at least 1, got {StreamInterval}.");
         Require(Logprobs is null or >= -1, $"logprobs must be non-negative or -1, got {Logprobs}.");
         Require(PromptLogprobs is null or >= -1, $"prompt_logprobs must be non-negative or -1, got {PromptLogprobs}.");

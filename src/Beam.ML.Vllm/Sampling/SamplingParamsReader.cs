@@ -22,6 +22,7 @@ internal static class SamplingParamsReader
         ["min_tokens"] = (p, v) => p with { MinTokens = v.GetInt32() },
         ["stop"] = (p, v) => p with { Stop = v.ValueKind switch { JsonValueKind.Null => [], JsonValueKind.String => [v.GetString()!], _ => Texts(v) } },
         ["stop_token_ids"] = (p, v) => p with { StopTokenIds = v.ValueKind == JsonValueKind.Null ? [] : Ids(v) },
+        ["repetition_detection"] = (p, v) => p with { RepetitionDetection = v.ValueKind == JsonValueKind.Null ? null : Repetition(v) },
         ["ignore_eos"] = (p, v) => p with { IgnoreEos = v.GetBoolean() },
         ["logprobs"] = (p, v) => p with { Logprobs = Count(v) },
         ["prompt_logprobs"] = (p, v) => p with { PromptLogprobs = Count(v) },
@@ -105,6 +106,22 @@ internal static class SamplingParamsReader
         JsonValueKind.True => 1,
         _ => value.GetInt32(),
     };
+
+    private static RepetitionDetectionParams Repetition(JsonElement value)
+    {
+        var result = new RepetitionDetectionParams(0);
+        foreach (var entry in value.EnumerateObject())
+        {
+            result = entry.Name switch
+            {
+                "max_pattern_size" => result with { MaxPatternSize = entry.Value.GetInt32() },
+                "min_pattern_size" => result with { MinPatternSize = entry.Value.GetInt32() },
+                "min_count" => result with { MinCount = entry.Value.GetInt32() },
+                _ => throw new FormatException("max_pattern_size, min_pattern_size and min_count are known"),
+            };
+        }
+        return result;
+    }
 
     private static OutputKind Kind(JsonElement value) => value.ValueKind == JsonValueKind.Number
         ? Enum.IsDefined((OutputKind)value.GetInt32()) ? (OutputKind)value.GetInt32() : throw new FormatException("0, 1 and 2 are known")

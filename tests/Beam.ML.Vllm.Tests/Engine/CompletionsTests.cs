@@ -142,6 +142,38 @@ public sealed class CompletionsTests
     }
 
     [Test]
+    public async Task An_output_that_repeats_itself_ends()
+    {
+        var looping = new SamplingParams { Temperature = 0, MaxTokens = 40, IgnoreEos = true, AllowedTokenIds = [77] };
+        var output = await _engine.CompleteAsync(Question, looping with { RepetitionDetection = new(MaxPatternSize: 4, MinPatternSize: 2, MinCount: 3) });
+        Assert.That((output.FinishReason, output.StopReason, output.TokenIds.Count), Is.EqualTo(("repetition", (object)"repetition_detected", 6)));
+        var later = await _engine.CompleteAsync(Question, looping with { RepetitionDetection = new(1, MinCount: 3), MinTokens = 10 });
+        Assert.That((later.FinishReason, later.TokenIds.Count), Is.EqualTo(("repetition", 10)));
+    }
+
+    [TestCase(new[] { 1, 2, 3, 2, 3 }, ExpectedResult = true)]
+    [TestCase(new[] { 2, 3, 1, 2, 3 }, ExpectedResult = false)]
+    [TestCase(new[] { 3, 2, 3 }, ExpectedResult = false)]
+    [TestCase(new[] { 1, 2, 3, 1, 2, 3 }, ExpectedResult = true)]
+    [TestCase(new[] { 1, 2, 3, 4, 1, 2, 3, 4 }, ExpectedResult = false)]
+    [TestCase(new[] { 7, 7 }, ExpectedResult = false)]
+    public bool A_repetition_is_a_pattern_of_its_sizes_at_the_very_end(int[] tokens) => new RepetitionDetectionParams(3, 2, 2).IsFoundIn(tokens);
+
+    [Test]
+    public void Choosing_a_token_takes_nothing_from_the_heap()
+    {
+        using var harness = new RunnerHarness(TestModels.Golden("llama"));
+        var sequences = new[]
+        {
+            new SamplingParams { Temperature = 0, MaxTokens = 64 },
+            new SamplingParams { Temperature = 1, Seed = 1, MaxTokens = 64, TopK = 10, MinP = 0.01 },
+            new SamplingParams { Temperature = 1, Seed = 1, MaxTokens = 64, TopP = 0.9 },
+        }.Select((p, i) => new Sequence("s", [5, 9, 2 + i], p, new SamplerState(p, [5, 9, 2 + i]))).ToArray();
+        foreach (var sequence in sequences) harness.Logits(sequence);
+        Assert.That(harness.AllocatedBySampling(sequences), Is.Zero);
+    }
+
+    [Test]
     public async Task A_stream_interval_puts_tokens_together_but_for_the_first_and_the_last()
     {
         await using var enumerator = _engine.GenerateAsync(Question, Seeded with { OutputKind = OutputKind.Delta, StreamInterval = 10 }).GetAsyncEnumerator();

@@ -103,6 +103,23 @@ internal sealed class RunnerHarness : IDisposable
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
+    /// <summary>As <see cref="AllocatedByDecoding"/>, with the choice of a token by each sequence's parameters.</summary>
+    public long AllocatedBySampling(params ReadOnlySpan<Sequence> sequences)
+    {
+        var step = new SchedulerOutput();
+        foreach (var sequence in sequences)
+        {
+            sequence.ComputedTokens--;
+            step.Add(sequence, 1);
+        }
+
+        // The list of chosen tokens doubles now and then: it has room for 32 after these.
+        for (var i = 0; i < 17; i++) _runner.Execute(step);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 10; i++) _runner.Execute(step);
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
     public int AttachPrefix(Sequence sequence) => sequence.ComputedTokens = _blocks.AttachPrefix(sequence);
 
     public void Free(Sequence sequence) => _blocks.Free(sequence);

@@ -48,6 +48,8 @@ public sealed class SamplingParamsTests
         new object[] { new SamplingParams { Stop = ["a"], Detokenize = false }, "detokenize" },
         new object[] { new SamplingParams { TruncatePromptTokens = 0 }, "truncate_prompt_tokens" },
         new object[] { new SamplingParams { StreamInterval = 0 }, "stream_interval" },
+        new object[] { new SamplingParams { RepetitionDetection = new(3, 1, 1) }, "min_count must be >= 2" },
+        new object[] { new SamplingParams { RepetitionDetection = new(3, 4, 2) }, "min_pattern_size <= max_pattern_size" },
     ];
 
     [TestCaseSource(nameof(Wrong))]
@@ -74,11 +76,13 @@ public sealed class SamplingParamsTests
         const string Json = """
             {"n": 1, "best_of": 3, "output_kind": "final_only", "logprobs": 2, "prompt_logprobs": true, "logprob_token_ids": [4, 5], "detokenize": true,
              "spaces_between_special_tokens": false, "skip_reading_prefix_cache": true, "truncate_prompt_tokens": -1, "stream_interval": 3,
-             "bad_words": ["x"], "temperature": null, "presence_penalty": null}
+             "bad_words": ["x"], "temperature": null, "presence_penalty": null,
+             "repetition_detection": {"max_pattern_size": 5, "min_pattern_size": 2, "min_count": 3}}
             """;
         var p = SamplingParams.FromJson(JsonDocument.Parse(Json).RootElement);
         Assert.That((p.N, p.BestOf, p.OutputKind, p.Logprobs, p.PromptLogprobs), Is.EqualTo((1, (int?)3, OutputKind.FinalOnly, (int?)2, (int?)1)));
         Assert.That((p.SpacesBetweenSpecialTokens, p.SkipReadingPrefixCache, p.TruncatePromptTokens, p.StreamInterval), Is.EqualTo((false, (bool?)true, (int?)-1, (int?)3)));
+        Assert.That(p.RepetitionDetection, Is.EqualTo(new RepetitionDetectionParams(5, 2, 3)));
         Assert.That((p.LogprobTokenIds, p.BadWords, p.Temperature), Is.EqualTo((new[] { 4, 5 }, new[] { "x" }, 1.0)));
     }
 
