@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Tokenizers;
 
@@ -15,24 +16,41 @@ public sealed partial class LlmEngine
     /// <param name="parameters">How to search.</param>
     /// <param name="requestId">The id that the output carries; one is made if null.</param>
     /// <param name="priority">Lower is served first, under the priority policy.</param>
+    /// <param name="lora">The adapter to search with; null for the model itself.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
     /// <exception cref="EngineDeadException">The engine has stopped.</exception>
     public Task<RequestOutput> BeamSearchAsync(
-        string prompt, BeamSearchParams parameters, string? requestId = null, int priority = 0, CancellationToken cancellationToken = default)
+        string prompt,
+        BeamSearchParams parameters,
+        string? requestId = null,
+        int priority = 0,
+        LoraRequest? lora = null,
+        CancellationToken cancellationToken = default)
     {
         if (Tokenizer is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
-        return SearchAsync(Tokenizer.Encode(prompt), prompt, parameters, requestId, priority, cancellationToken);
+        return SearchAsync(Tokenizer.Encode(prompt), prompt, parameters, requestId, priority, lora, cancellationToken);
     }
 
     /// <summary>As the other overload, for a prompt that is tokens already; nothing is added to them.</summary>
-    /// <inheritdoc cref="BeamSearchAsync(string, BeamSearchParams, string?, int, CancellationToken)"/>
+    /// <inheritdoc cref="BeamSearchAsync(string, BeamSearchParams, string?, int, LoraRequest?, CancellationToken)"/>
     public Task<RequestOutput> BeamSearchAsync(
-        ReadOnlyMemory<int> promptTokenIds, BeamSearchParams parameters, string? requestId = null, int priority = 0, CancellationToken cancellationToken = default) =>
-        SearchAsync(promptTokenIds.ToArray(), prompt: null, parameters, requestId, priority, cancellationToken);
+        ReadOnlyMemory<int> promptTokenIds,
+        BeamSearchParams parameters,
+        string? requestId = null,
+        int priority = 0,
+        LoraRequest? lora = null,
+        CancellationToken cancellationToken = default) =>
+        SearchAsync(promptTokenIds.ToArray(), prompt: null, parameters, requestId, priority, lora, cancellationToken);
 
     private async Task<RequestOutput> SearchAsync(
-        int[] promptIds, string? prompt, BeamSearchParams parameters, string? requestId, int priority, CancellationToken cancellationToken)
+        int[] promptIds,
+        string? prompt,
+        BeamSearchParams parameters,
+        string? requestId,
+        int priority,
+        LoraRequest? lora,
+        CancellationToken cancellationToken)
     {
         try
         {
@@ -74,7 +92,8 @@ public sealed partial class LlmEngine
 
         async Task<RequestOutput> NextAsync(BeamSearchSequence beam)
         {
-            var output = await LastAsync(StreamAsync(_ => _inputs.Unchecked(beam.Tokens, null, step, null, priority), lora: null, cancellationToken));
+            var output = await LastAsync(StreamAsync(
+                adapter => _inputs.Unchecked(beam.Tokens, null, step, null, priority, adapter), lora, cancellationToken));
             return output.Outputs[0].Logprobs is { Count: 1 } ? output : throw new RequestFailedException("The beam search was aborted.");
         }
     }

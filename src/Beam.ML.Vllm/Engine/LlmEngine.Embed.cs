@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.Lora;
+
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>Embeddings: requests that end with their prompt.</summary>
@@ -12,33 +14,47 @@ public sealed partial class LlmEngine
     /// <param name="parameters">What the embedding is made of; the defaults if null.</param>
     /// <param name="requestId">An id that no live request has; one is made if null.</param>
     /// <param name="priority">Lower is served first, under the priority policy.</param>
+    /// <param name="lora">The adapter to embed it with; null for the model itself.</param>
     /// <param name="cancellationToken">Aborts the request.</param>
     /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
     /// <exception cref="RequestFailedException">The request was aborted by its id.</exception>
     /// <exception cref="EngineDeadException">The engine has stopped.</exception>
     public Task<EmbeddingOutput> EmbedAsync(
-        string prompt, PoolingParams? parameters = null, string? requestId = null, int priority = 0, CancellationToken cancellationToken = default)
+        string prompt,
+        PoolingParams? parameters = null,
+        string? requestId = null,
+        int priority = 0,
+        LoraRequest? lora = null,
+        CancellationToken cancellationToken = default)
     {
         if (Tokenizer is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
-        return PoolAsync(Tokenizer.Encode(prompt), prompt, parameters ?? new PoolingParams(), requestId, priority, cancellationToken);
+        return PoolAsync(Tokenizer.Encode(prompt), prompt, parameters ?? new PoolingParams(), requestId, priority, lora, cancellationToken);
     }
 
     /// <summary>As the other overload, for a prompt that is tokens already; nothing is added to them.</summary>
-    /// <inheritdoc cref="EmbedAsync(string, PoolingParams?, string?, int, CancellationToken)"/>
+    /// <inheritdoc cref="EmbedAsync(string, PoolingParams?, string?, int, LoraRequest?, CancellationToken)"/>
     public Task<EmbeddingOutput> EmbedAsync(
         ReadOnlyMemory<int> promptTokenIds,
         PoolingParams? parameters = null,
         string? requestId = null,
         int priority = 0,
+        LoraRequest? lora = null,
         CancellationToken cancellationToken = default) =>
-        PoolAsync(promptTokenIds, prompt: null, parameters ?? new PoolingParams(), requestId, priority, cancellationToken);
+        PoolAsync(promptTokenIds, prompt: null, parameters ?? new PoolingParams(), requestId, priority, lora, cancellationToken);
 
     private async Task<EmbeddingOutput> PoolAsync(
-        ReadOnlyMemory<int> promptIds, string? prompt, PoolingParams parameters, string? requestId, int priority, CancellationToken cancellationToken)
+        ReadOnlyMemory<int> promptIds,
+        string? prompt,
+        PoolingParams parameters,
+        string? requestId,
+        int priority,
+        LoraRequest? lora,
+        CancellationToken cancellationToken)
     {
-        var request = _inputs.Pooling(promptIds.Span, prompt, parameters, requestId, priority);
-        var output = await LastAsync(StreamAsync(_ => request, lora: null, cancellationToken));
-        var pooled = request.Output.Pooled ?? throw new RequestFailedException($"Request {request.RequestId} was aborted before it had an embedding.");
+        RequestGroup? request = null;
+        var output = await LastAsync(StreamAsync(
+            adapter => request = _inputs.Pooling(promptIds.Span, prompt, parameters, requestId, priority, adapter), lora, cancellationToken));
+        var pooled = request!.Output.Pooled ?? throw new RequestFailedException($"Request {request.RequestId} was aborted before it had an embedding.");
         if (parameters.Normalize) Normalize(pooled);
         return new EmbeddingOutput { RequestId = request.RequestId, PromptTokenIds = output.PromptTokenIds, Embedding = pooled, Metrics = output.Metrics };
     }

@@ -31,6 +31,17 @@ public sealed class LoraEngineTests
     }
 
     [Test]
+    public async Task Beam_searches_and_embeddings_take_adapters_as_well()
+    {
+        await using var engine = new LlmEngine(Options with { LoraModules = [All] });
+        var (prompt, expected) = Cases(All)[0];
+        var search = await engine.BeamSearchAsync(prompt, new BeamSearchParams { BeamWidth = 1, MaxTokens = 8, IgnoreEos = true }, lora: All);
+        Assert.That(search.TokenIds, Is.EqualTo(expected.Take(8)));
+        var (with, without) = (await engine.EmbedAsync(prompt, lora: All), await engine.EmbedAsync(prompt));
+        Assert.That(with.Embedding.ToArray(), Is.Not.EqualTo(without.Embedding.ToArray()));
+    }
+
+    [Test]
     public async Task Adapters_come_and_go_by_name()
     {
         await using var engine = new LlmEngine(Options with { LoraModules = [All] });
