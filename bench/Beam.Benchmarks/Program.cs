@@ -12,6 +12,9 @@ IBenchmark[] all =
     new EngineBenchmark("gemma-2b", "random:gemma-2b", BenchParts.Speed),
     new EngineBenchmark("moe", "random:moe", BenchParts.Speed),
     new KernelBenchmark(),
+    new SpeedBenchmark(tinyGemma),
+    new LlamaCppBenchmark(),
+    new TokenizerBenchmark(),
     new PipelineBenchmark(),
     new NexmarkBenchmark(),
 ];
@@ -29,5 +32,5 @@ if (verbs.FirstOrDefault(v => all.All(b => b.Verb != v && b.Group != v)) is { } 
 }
 
 Console.WriteLine($"{Environment.ProcessorCount} cores, .NET {Environment.Version}, {System.Runtime.InteropServices.RuntimeInformation.OSDescription}");
-foreach (var benchmark in all.Where(b => verbs.Count == 0 || verbs.Contains(b.Verb) || verbs.Contains(b.Group))) await benchmark.RunAsync(settings);
+foreach (var benchmark in all.Where(b => (verbs.Count == 0 && b.Group != "speed") || verbs.Contains(b.Verb) || verbs.Contains(b.Group))) await benchmark.RunAsync(settings);
 return 0;

@@ -23,8 +23,6 @@ public sealed class BeamToolTests
     [TestCase("engine", "chatt")]
     [TestCase("engine", "chat")]
     [TestCase("engine", "chat", "model", "--no-such-option")]
-    [TestCase("engine", "chat", "model", "--max-model-len", "many")]
-    [TestCase("engine", "chat", "model", "--dtype", "int1")]
     public async Task A_wrong_command_line_is_one_line_and_exit_code_2(params string[] args)
     {
         var result = await Tool.RunAsync(args);
@@ -32,6 +30,16 @@ public sealed class BeamToolTests
         Assert.That(result.Error.TrimEnd().Split('\n'), Has.Length.EqualTo(1));
         Assert.That(result.Error, Does.StartWith("beam: ").And.Contains("--help"));
         Assert.That(result.Output, Is.Empty);
+    }
+
+    [TestCase("--max-model-len", "many")]
+    [TestCase("--dtype", "int1")]
+    public async Task A_wrong_value_is_one_line_that_names_it_and_exit_code_2(string option, string value)
+    {
+        var result = await Tool.RunAsync("engine", "chat", "model", option, value);
+        Assert.That(result.ExitCode, Is.EqualTo(ExitCode.Usage));
+        Assert.That(result.Error.TrimEnd().Split('\n'), Has.Length.EqualTo(1));
+        Assert.That(result.Error, Does.StartWith("beam: ").And.Contains(value));
     }
 
     [Test]

@@ -9,6 +9,9 @@ namespace Beam.Benchmarks.Engine;
 /// <param name="parts">What is measured of it.</param>
 internal sealed class EngineBenchmark(string verb, string model, BenchParts parts) : IBenchmark
 {
+    /// <summary>The sources' folder: what other programs are installed in lies there.</summary>
+    public static string Repository { get; } = FindRepository();
+
     public string Verb => verb;
 
     public string Group => "engine";
@@ -23,5 +26,12 @@ internal sealed class EngineBenchmark(string verb, string model, BenchParts part
         var report = new BenchReport { Added = line => Console.WriteLine(BenchReport.Text(line)) };
         await new EngineBench(options, opened, new BenchSettings { Repeats = settings.Repeats, Parts = parts }, report).RunAsync(CancellationToken.None);
         foreach (var line in report.Header) Console.WriteLine(line);
+    }
+
+    private static string FindRepository()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Beam.slnx"))) folder = folder.Parent;
+        return folder?.FullName ?? Environment.CurrentDirectory;
     }
 }

@@ -10,17 +10,17 @@ namespace Beam.Cli.Tests.Export;
 /// <summary>llama.cpp itself reads what was exported, and says what this engine says.</summary>
 public sealed class LlamaCppTests
 {
-    private static readonly string Folder = Path.Combine(Tool.Repository, "bench", "llama-cpp");
+    private static readonly string Folder = Path.Combine(Tool.Repository, "bench", "peers");
 
     private DirectoryInfo _folder = null!;
-    private LlamaCppProcess _llama = null!;
+    private PeerProcess _llama = null!;
 
     [OneTimeSetUp]
     public void Start()
     {
-        if (LlamaCppProcess.Missing(Folder) is { } missing) Assert.Ignore(missing);
+        if (PeerProcess.Missing(Folder, PeerProcess.Llama) is { } missing) Assert.Ignore(missing);
         _folder = Directory.CreateTempSubdirectory("beam-llama-cpp-");
-        _llama = LlamaCppProcess.Start(Folder);
+        _llama = PeerProcess.Start(Folder, "llama.mjs");
     }
 
     [OneTimeTearDown]
@@ -78,7 +78,7 @@ public sealed class LlamaCppTests
         var tokenizer = Tokenizer.Load(Tool.TinyGemma);
         string[] texts = ["What is the capital of France?", "Is water wet?", "Name a colour of the sky."];
         var path = await ExportAsync(Tool.TinyGemma, "f32");
-        await _llama.LoadAsync(path, threads: 1, streams: 1, contextSize: 256, exact: true);
+        await LoadAsync(path);
         var tokens = await TokensAsync(new { operation = "tokenize", texts });
         Assert.That(tokens, Is.EqualTo(texts.Select(t => tokenizer.Encode(t, addSpecialTokens: false))));
         await ExpectSameAsync(Tool.TinyGemma, [.. texts.Select(t => tokenizer.Encode(t))], count: 12);
@@ -102,7 +102,7 @@ public sealed class LlamaCppTests
         // llama.cpp keeps blanks that this tokenizer.model makes one of: the export warns of it.
         var blanks = name == "model_bpe_prefix" ? "don't stop now" : "don't  stop\n\nnow";
         string[] texts = ["Hello world", blanks, "The quick brown fox jumps over 13 lazy dogs.", "naïve café", "x = y + 1;", "Привет, мир", "日本語 text"];
-        await _llama.LoadAsync(await ExportAsync(model, "f32"), threads: 1, streams: 1, contextSize: 64);
+        await LoadAsync(await ExportAsync(model, "f32"));
         var tokens = await TokensAsync(new { operation = "tokenize", texts });
         Assert.Multiple(() =>
         {
@@ -120,11 +120,14 @@ public sealed class LlamaCppTests
         }
 
         var path = await ExportAsync(model, "f32");
-        await _llama.LoadAsync(path, threads: 1, streams: 1, contextSize: 256, exact: true);
+        await LoadAsync(path);
         Assert.That(await TokensAsync(new { operation = "generate", prompts, count }), Is.EqualTo(ours));
     }
 
     private async Task<int[][]> TokensAsync(object request) => (await _llama.AskAsync(request)).GetProperty("tokens").Deserialize<int[][]>()!;
+
+    /// <summary>Keys and values are kept as floats, as here; llama.cpp's default is half of that.</summary>
+    private Task LoadAsync(string path) => _llama.AskAsync(new { operation = "load", path, threads = 1, streams = 1, contextSize = 256, exact = true });
 
     private async Task<string> ExportAsync(string model, string type)
     {

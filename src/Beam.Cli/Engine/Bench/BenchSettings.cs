@@ -27,6 +27,9 @@ internal sealed record BenchSettings
     /// <summary>Requests of the skewed workload.</summary>
     public int Prompts { get; init; } = 64;
 
+    /// <summary>Runs of the skewed workload, which takes longer than all else: half as many as of the others if not given.</summary>
+    public int? SkewedRepeats { get; init; }
+
     /// <summary>Requests that decode at a time.</summary>
     public IReadOnlyList<int> Streams { get; init; } = [1, 8, 16, 32];
 

@@ -40,7 +40,7 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
     private async Task SpeedAsync(LlmEngine engine, CancellationToken cancellationToken)
     {
         var prefill = Math.Min(settings.PrefillTokens, engine.MaxModelLength - 1);
-        List<Rate> reading = [], arithmetic = [], prefills = [], prefillRatios = [], readRatios = [], batchRatios = [];
+        List<Rate> reading = [], arithmetic = [], prefills = [], prefillRatios = [], readRatios = [], batchRatios = [], dots = [];
         var decodes = settings.Streams.ToDictionary(s => s, _ => new List<Rate>());
         await EngineRuns.RunAsync(engine, Workload.Even(settings.Streams.Max(), 16, 4, engine.VocabularySize), settings.Streams.Max(), cancellationToken);
         await EngineRuns.PrefillAsync(engine, prefill, cancellationToken);
@@ -60,12 +60,14 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
             prefills.Add(await EngineRuns.PrefillAsync(engine, prefill, cancellationToken));
             multiply = Rate.Best(multiply, MachinePeaks.FusedMultiplyAdd(_threads));
             arithmetic.Add(multiply);
+            if (options.MatrixKernels == MatrixKernels.BFloat16Dot && MachinePeaks.BFloat16Dot(_threads) is { } dot) dots.Add(dot);
             prefillRatios.Add(prefills[^1] * PrefillOperations(prefill) / multiply);
             if (settings.Streams.Contains(32)) batchRatios.Add(decodes[32][^1] * DecodeOperations / multiply);
         }
 
         report.Add($"{KeyPrefix}machine.read", $"{Prefix}the machine reads", "GB", reading);
         report.Add($"{KeyPrefix}machine.fma", $"{Prefix}the machine multiplies and adds floats", "GFLOP", arithmetic);
+        if (dots.Count > 0) report.Add($"{KeyPrefix}machine.dot", $"{Prefix}the machine multiplies and adds bfloat16 by dot products", "GFLOP", dots);
         foreach (var streams in settings.Streams)
             report.Add($"{KeyPrefix}decode.{streams}", $"{Prefix}decode, {streams} at a time", "tokens", decodes[streams]);
         report.Add($"{KeyPrefix}prefill", $"{Prefix}prefill of {prefill}", "tokens", prefills);
@@ -88,7 +90,7 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
             ("static.32", "static batches of 32", () => Rectangles(32)),
         ];
         var costs = ways.ToDictionary(w => w.Key, _ => new List<Cost>());
-        for (var i = 0; i < Math.Max(1, settings.Repeats / 2); i++)
+        for (var i = 0; i < (settings.SkewedRepeats ?? Math.Max(1, settings.Repeats / 2)); i++)
             foreach (var way in ways) costs[way.Key].Add(await Cost.OfAsync(way.Run) / work.Length);
         foreach (var way in ways) Line($"skewed.{way.Key}", $"skewed work, {way.What}, per prompt", "s", costs[way.Key]);
         foreach (var way in ways.Skip(1))

@@ -10,6 +10,7 @@ internal static unsafe class MachinePeaks
     private const int Rounds = 5;
     private const long BufferBytes = 512L << 20;
     private const int FmaIterations = 1 << 24;
+    private const int DotIterations = 1 << 22;
     private const int Chains = 12;
 
     /// <summary>GB/s at which so many threads together read memory that no cache holds, in pages like those of the weights; the best of several rounds.</summary>
@@ -27,6 +28,19 @@ internal static unsafe class MachinePeaks
         var lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
         var operations = 2.0 * threads * FmaIterations * Chains * lanes;
         return Best(threads, operations / 1e9, _ => Vector512.IsHardwareAccelerated ? Chains512() : Chains256());
+    }
+
+    /// <summary>GFLOP/s of dot products of bfloat16 numbers, the best of several rounds; null where the processor has none.</summary>
+    public static Rate? BFloat16Dot(int threads)
+    {
+        if (!DotPeak.IsSupported) return null;
+        using var code = DotPeak.Assemble();
+        if (code is null) return null;
+        return Best(threads, DotPeak.OperationsPerIteration * threads * DotIterations / 1e9, _ =>
+        {
+            DotPeak.Run(code, DotIterations);
+            return 0;
+        });
     }
 
     private static Rate Best(int threads, double work, Func<int, float> run)
