@@ -23,9 +23,10 @@ internal enum TileFormat
 /// <param name="Format">What is multiplied.</param>
 /// <param name="Rows">Rows of activations.</param>
 /// <param name="Panels">Panels of weights.</param>
+/// <param name="PrefetchAhead">How many bytes ahead of what it reads of a panel the loop asks for weights; 0 for not at all.</param>
 /// <param name="PrefetchLines">Cache lines that each pass through the loop asks for, from <see cref="TileArguments.Prefetch"/> on.</param>
 /// <param name="GroupsPerPass">For 8-bit weights, groups of activations that share a scale of the weights.</param>
-internal readonly record struct TileShape(TileFormat Format, int Rows, int Panels = 1, int PrefetchLines = 0, int GroupsPerPass = 1);
+internal readonly record struct TileShape(TileFormat Format, int Rows, int Panels = 1, int PrefetchAhead = 0, int PrefetchLines = 0, int GroupsPerPass = 1);
 
 /// <summary>What a tile is computed from, in the layout that assembled code reads.</summary>
 internal unsafe struct TileArguments

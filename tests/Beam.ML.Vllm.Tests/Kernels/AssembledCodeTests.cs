@@ -12,7 +12,7 @@ public sealed unsafe class AssembledCodeTests
 {
     private static readonly TileShape[] Shapes =
     [
-        new(TileFormat.Float32, 14), new(TileFormat.BFloat16, 14, PrefetchLines: 5), new(TileFormat.BFloat16, 3, Panels: 4), new(TileFormat.Float32, 1),
+        new(TileFormat.Float32, 14), new(TileFormat.BFloat16, 14, PrefetchLines: 5), new(TileFormat.BFloat16, 7, Panels: 2, PrefetchAhead: 64), new(TileFormat.Float32, 1),
         new(TileFormat.BFloat16Dot, 12), new(TileFormat.Int8Dot, 7), new(TileFormat.Int8DotFloat32Scales, 2, Panels: 3, GroupsPerPass: 4),
     ];
 

@@ -25,7 +25,7 @@ internal sealed class FloatTileAssembler : TileAssembler
         (PanelRowBytes * TileSet.ChunkInputs / (Shape.Format == TileFormat.Float32 ? 1 : 2), Shape.Rows * TileSet.ChunkRowBytes(Shape.Format));
 
     /// <summary>Panels that a tile of so many rows may take on: what the registers hold, and no more than keeps the units busy.</summary>
-    public static int PanelsFor(int rows) => rows switch { <= 3 => 4, 4 => 3, 5 => 2, _ => 1 };
+    public static int PanelsFor(int rows) => rows switch { <= 3 => 4, 4 => 3, <= 7 => 2, _ => 1 };
 
     protected override void WriteStart()
     {
@@ -41,7 +41,7 @@ internal sealed class FloatTileAssembler : TileAssembler
         for (var step = 0; step < Steps; step++)
         {
             Prefetch(step);
-            if (Shape.Panels > 1)
+            if (KeepsRows(_rows.Length))
             {
                 for (var row = 0; row < Shape.Rows; row++) BroadcastRow(_rows[row], row, step);
             }
@@ -52,7 +52,7 @@ internal sealed class FloatTileAssembler : TileAssembler
                 for (var row = 0; row < Shape.Rows; row++)
                 {
                     var x = _rows[row % _rows.Length];
-                    if (Shape.Panels == 1) BroadcastRow(x, row, step);
+                    if (!KeepsRows(_rows.Length)) BroadcastRow(x, row, step);
                     for (var half = 0; half < 2; half++)
                     {
                         if (Shape.Format == TileFormat.BFloat16Dot) Code.vdpbf16ps(Sum(row, panel, half), Weights[half], x);

@@ -52,7 +52,7 @@ internal sealed class Int8TileAssembler : TileAssembler
     {
         var step = (group * Words) + word;
         Prefetch(step);
-        if (Shape.Panels > 1)
+        if (KeepsRows(_rows.Length))
         {
             for (var row = 0; row < Shape.Rows; row++) BroadcastRow(_rows[row], rows, row, word);
         }
@@ -63,7 +63,7 @@ internal sealed class Int8TileAssembler : TileAssembler
             for (var row = 0; row < Shape.Rows; row++)
             {
                 var x = _rows[row % _rows.Length];
-                if (Shape.Panels == 1) BroadcastRow(x, rows, row, word);
+                if (!KeepsRows(_rows.Length)) BroadcastRow(x, rows, row, word);
                 for (var half = 0; half < 2; half++) Code.vpdpbusd(Exact(row, panel, half), Weights[half], x);
             }
         }

@@ -77,8 +77,18 @@ internal abstract class TileAssembler
         return taken;
     }
 
-    /// <summary>Registers for the rows' activations: one for each row if there are several panels to multiply with, else what is left.</summary>
-    protected AssemblerRegisterZMM[] TakeRows() => TakeMany(Shape.Panels > 1 ? Shape.Rows : Math.Min(4, Vectors.Length - _used));
+    /// <summary>
+    /// Registers for the rows' activations: one for each row if there are several panels to multiply with and so many are left; else some to
+    /// take turns.
+    /// </summary>
+    protected AssemblerRegisterZMM[] TakeRows()
+    {
+        var left = Vectors.Length - _used;
+        return TakeMany(KeepsRows(left) ? Shape.Rows : Math.Min(4, left));
+    }
+
+    /// <summary>Whether each row has a register of its own, which is loaded once for all panels.</summary>
+    protected bool KeepsRows(int registers) => Shape.Panels > 1 && registers >= Shape.Rows;
 
     protected AssemblerMemoryOperand Row(int offset) => _rows + (offset - RowBias);
 
@@ -90,8 +100,19 @@ internal abstract class TileAssembler
         _ => __zmmword_ptr[_panel + _threePanelBytes + offset],
     };
 
+    /// <summary>Asks for weights to come: a step's part of what a pass asks for.</summary>
     protected void Prefetch(int step)
     {
+        if (Shape.PrefetchAhead > 0)
+        {
+            var lines = PassBytes.Panel / VectorBytes;
+            for (var panel = 0; panel < Shape.Panels; panel++)
+            {
+                for (var line = step * lines / Steps; line < (step + 1) * lines / Steps; line++)
+                    Code.prefetcht0(Panel(panel, Shape.PrefetchAhead + (line * VectorBytes)));
+            }
+        }
+
         for (var line = step * Shape.PrefetchLines / Steps; line < (step + 1) * Shape.PrefetchLines / Steps; line++)
             Code.prefetcht0(__[_prefetch + (line * VectorBytes)]);
     }
