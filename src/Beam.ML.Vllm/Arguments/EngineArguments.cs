@@ -34,6 +34,12 @@ public static class EngineArguments
         new("gpu_memory_utilization", "The part of the free memory that the cache may take, in (0, 1].", (o, v) => o with { MemoryUtilization = v.Double }) { Alias = "memory_utilization" },
         new("num_gpu_blocks_override", "Blocks in the cache, whatever the memory would allow.", (o, v) => o with { NumKvBlocks = v.Int }) { Alias = "num_kv_blocks_override" },
         new("num_threads", "Threads that compute; one for each processor by default.", (o, v) => o with { NumThreads = v.Int }),
+        new("matrix_kernels", "How matrices are multiplied: auto, intrinsics, fma, bfloat16_dot or int8_dot.", (o, v) => o with
+        {
+            MatrixKernels = v.OneOf(
+                ("auto", MatrixKernels.Auto), ("intrinsics", MatrixKernels.Intrinsics), ("fma", MatrixKernels.Fma), ("bfloat16_dot", MatrixKernels.BFloat16Dot),
+                ("int8_dot", MatrixKernels.Int8Dot)),
+        }),
         new("enable_prefix_caching", "Reuse the cache of equal beginnings; on by default.", (o, v) => o with { EnablePrefixCaching = v.Bool }) { IsFlag = true },
         new("scheduling_policy", "fcfs (first come, first served) or priority.", (o, v) => o with
         {

@@ -69,6 +69,8 @@ internal sealed partial class CpuModelRunner : IModelRunner
 
     public int MaxModelLength { get; }
 
+    public MatrixKernels MatrixKernels => _kernels.MatrixKernels;
+
     public ModelRunnerOutput Execute(SchedulerOutput step)
     {
         var logits = Forward(step);

@@ -66,6 +66,7 @@ internal sealed class EngineCore : IDisposable
         WaitingRequests = _scheduler.Waiting.Count,
         KvCacheUsage = 1 - ((double)_blocks.FreeBlocks / _blocks.TotalBlocks),
         KvCacheBlocks = _blocks.TotalBlocks,
+        MatrixKernels = _runner.MatrixKernels,
         PrefixCacheQueries = _blocks.PrefixQueries,
         PrefixCacheHits = _blocks.PrefixHits,
         Preemptions = _scheduler.Preemptions,

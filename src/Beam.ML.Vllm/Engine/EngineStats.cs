@@ -15,6 +15,13 @@ public sealed record EngineStats
     /// <summary>Blocks in the cache.</summary>
     public int KvCacheBlocks { get; init; }
 
+    /// <summary>
+    /// What matrices are multiplied with: what <see cref="EngineOptions.MatrixKernels"/> asked for, or came to on this machine. Where both
+    /// kinds of dot products are in use it is <see cref="MatrixKernels.BFloat16Dot"/>; <see cref="MatrixKernels.Intrinsics"/> on a machine
+    /// with AVX-512 says that the system lets this process assemble no code.
+    /// </summary>
+    public MatrixKernels MatrixKernels { get; init; }
+
     /// <summary><c>prefix_cache_queries</c>: tokens looked up.</summary>
     public long PrefixCacheQueries { get; init; }
 

@@ -46,6 +46,9 @@ internal abstract class CpuKernels(WorkerPool pool) : IDisposable
 
     public WorkerPool Pool => pool;
 
+    /// <summary>What products are computed with: where several are in use, what weights in bfloat16 or else in int8 are multiplied by.</summary>
+    public abstract MatrixKernels MatrixKernels { get; }
+
     /// <summary>Columns in a panel of a <see cref="PackedMatrix"/> for these kernels.</summary>
     public abstract int PanelWidth { get; }
 

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Kernels.Assembly;
 
 namespace Beam.ML.Vllm.Kernels;
 
@@ -12,6 +14,9 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool, T
     where TVec : struct
 {
     public override int PanelWidth => 2 * TSimd.Width;
+
+    public override MatrixKernels MatrixKernels =>
+        bfloat16Dot ? MatrixKernels.BFloat16Dot : int8Dot ? MatrixKernels.Int8Dot : tiles is AssembledTiles ? MatrixKernels.Fma : MatrixKernels.Intrinsics;
 
     public override void Dispose()
     {

@@ -283,6 +283,22 @@ public sealed unsafe class KernelTests
         return [InstructionSets.Best];
     }
 
+    [Test]
+    public void Kernels_say_what_they_compute_with()
+    {
+        using var pool = new WorkerPool(1);
+        foreach (var path in new[] { MatrixKernels.BFloat16Dot, MatrixKernels.Int8Dot, MatrixKernels.Intrinsics })
+        {
+            using var kernels = KernelPaths.Create(pool, path);
+            Assert.That(kernels.MatrixKernels, Is.EqualTo(path));
+        }
+
+        Assert.That(() => CpuKernels.Create(InstructionSet.Portable, pool, MatrixKernels.Int8Dot), Throws.InstanceOf<NotSupportedException>().With.Message.Contains("Int8Dot"));
+        Assert.That(
+            () => new EngineOptions { Model = "m", Dtype = ModelDtype.Float32, MatrixKernels = MatrixKernels.BFloat16Dot }.Validate(),
+            Throws.ArgumentException.With.Message.Contains("float32"));
+    }
+
     private static float Rounded(float value) => BFloat16Bits.ToSingle(BFloat16Bits.FromSingle(value));
 
     private static float[] Floats(Random random, int count, bool rounded = false, float scale = 1)

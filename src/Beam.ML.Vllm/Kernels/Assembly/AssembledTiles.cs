@@ -9,6 +9,9 @@ internal sealed unsafe class AssembledTiles : TileSet
     private readonly Dictionary<TileShape, TileKernel> _kernels = [];
     private readonly List<ExecutableMemory> _code = [];
 
+    // The assembler's own code is compiled while the engine reads its model: by itself that takes longer than all else it does.
+    private readonly Task _warmUp = Task.Run(() => TileAssembler.Assemble(new TileShape(TileFormat.BFloat16, 1), OperatingSystem.IsWindows()));
+
     private AssembledTiles()
     {
     }
@@ -45,6 +48,7 @@ internal sealed unsafe class AssembledTiles : TileSet
     public override TileKernel Kernel(TileShape shape)
     {
         if (_kernels.TryGetValue(shape, out var kernel)) return kernel;
+        _warmUp.Wait();
         var code = ExecutableMemory.TryCreate(TileAssembler.Assemble(shape, OperatingSystem.IsWindows()))
             ?? throw new InvalidOperationException("The system gave no memory for machine code, though it did when the engine started.");
         _code.Add(code);
@@ -53,6 +57,7 @@ internal sealed unsafe class AssembledTiles : TileSet
 
     public override void Dispose()
     {
+        _warmUp.Wait();
         foreach (var code in _code) code.Dispose();
         _code.Clear();
         _kernels.Clear();
