@@ -49,6 +49,7 @@ public sealed partial class LlmEngine
 
     private LoraRegistry Adapters(string name) =>
         _adapters is null ? throw new InvalidRequestException($"The engine serves no LoRA adapters, '{name}' neither: start it with enable_lora.")
+        : name == ModelName ? throw new InvalidRequestException($"'{name}' is the model itself: an adapter needs a name of its own.")
         : name.Length == 0 ? throw new InvalidRequestException("A LoRA adapter needs a name.")
         : _adapters;
 }

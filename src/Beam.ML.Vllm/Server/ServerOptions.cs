@@ -54,6 +54,12 @@ public sealed record ServerOptions
     /// <summary><c>allowed_origins</c>: origins whose pages may use the server from a browser; <c>*</c> allows all. None by default.</summary>
     public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
 
+    /// <summary>
+    /// vLLM's <c>VLLM_ALLOW_RUNTIME_LORA_UPDATING</c>: <c>/v1/load_lora_adapter</c> and <c>/v1/unload_lora_adapter</c> are there. Whoever may
+    /// use the server may then have it read any folder of the machine as an adapter: false by default.
+    /// </summary>
+    public bool AllowRuntimeLoraUpdating { get; init; }
+
     /// <summary>Serve HTTPS with this certificate.</summary>
     public X509Certificate2? Certificate { get; init; }
 

@@ -43,6 +43,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
         {
             Id = RequestIds.Make(http, fields, "chatcmpl"),
             Model = model,
+            Lora = server.Models.Adapter(model),
             Prompts = [prompt],
             Parameters = parameters,
             Priority = fields.Int("priority") ?? 0,

@@ -51,6 +51,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
         {
             Id = RequestIds.Make(http, fields, "cmpl"),
             Model = model,
+            Lora = server.Models.Adapter(model),
             Prompts = prompts,
             Parameters = parameters,
             Priority = fields.Int("priority") ?? 0,

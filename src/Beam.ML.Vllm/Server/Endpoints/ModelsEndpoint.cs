@@ -28,6 +28,7 @@ internal sealed class ModelsEndpoint(ServerContext server) : IEndpoint
         json.WriteString("object"u8, "list"u8);
         json.WriteStartArray("data"u8);
         foreach (var name in server.Models.Names) WriteCard(json, name);
+        foreach (var adapter in server.Engine.ListLoras()) WriteCard(json, adapter.Name);
         json.WriteEndArray();
         json.WriteEndObject();
     }
@@ -39,8 +40,9 @@ internal sealed class ModelsEndpoint(ServerContext server) : IEndpoint
         json.WriteString("object"u8, "model"u8);
         json.WriteNumber("created"u8, server.Started.ToUnixTimeSeconds());
         json.WriteString("owned_by"u8, "beam"u8);
-        json.WriteString("root"u8, server.Engine.ModelFolderPath);
-        json.WriteNull("parent"u8);
+        var adapter = server.Models.Adapter(name);
+        json.WriteString("root"u8, adapter?.Path ?? server.Engine.ModelFolderPath);
+        json.WriteString("parent"u8, adapter is null ? null : server.Models.Names[0]);
         json.WriteNumber("max_model_len"u8, server.Engine.MaxModelLength);
         json.WriteStartArray("permission"u8);
         json.WriteEndArray();

@@ -1,3 +1,4 @@
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Server.Protocol;
 
@@ -10,6 +11,9 @@ internal sealed record GenerationRequest
 
     /// <summary>The name of the model in the answer.</summary>
     public required string Model { get; init; }
+
+    /// <summary>The adapter that is meant by that name; null for the model itself.</summary>
+    public LoraRequest? Lora { get; init; }
 
     public required IReadOnlyList<EncodedPrompt> Prompts { get; init; }
 

@@ -90,7 +90,7 @@ internal sealed class Generator(ServerContext server)
     private IAsyncEnumerable<RequestOutput> Start(GenerationRequest request, int prompt, OutputKind kind, CancellationToken cancellationToken) =>
         server.Engine.GenerateAsync(
             request.Prompts[prompt].TokenIds, request.Parameters with { OutputKind = kind },
-            request.Prompts.Count == 1 ? request.Id : $"{request.Id}-{prompt}", request.Priority, cancellationToken: cancellationToken);
+            request.Prompts.Count == 1 ? request.Id : $"{request.Id}-{prompt}", request.Priority, request.Lora, cancellationToken);
 
     /// <summary>All prompts at a time. The first that fails ends the others, and its failure is what is thrown.</summary>
     private static async Task ForEachPromptAsync(GenerationRequest request, CancellationTokenSource stop, Func<int, Task> runAsync)

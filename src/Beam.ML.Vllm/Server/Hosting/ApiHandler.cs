@@ -38,6 +38,9 @@ internal sealed partial class ApiHandler : IDisposable
             ["/detokenize"] = new DetokenizeEndpoint(_server),
             ["/metrics"] = new MetricsEndpoint(_server),
         };
+        if (!options.AllowRuntimeLoraUpdating) return;
+        _endpoints["/v1/load_lora_adapter"] = new LoadLoraEndpoint(_server);
+        _endpoints["/v1/unload_lora_adapter"] = new UnloadLoraEndpoint(_server);
     }
 
     public async Task HandleAsync(HttpContext http)

@@ -1,11 +1,13 @@
 using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 
 namespace Beam.ML.Vllm.Server.Hosting;
 
-/// <summary>The names that requests may give the model.</summary>
+/// <summary>The names that requests may give: those of the model, and those of its adapters.</summary>
 internal sealed class ServedModels(LlmEngine engine, ServerOptions options)
 {
+    /// <summary>The names of the model itself.</summary>
     public IReadOnlyList<string> Names { get; } = options.ServedModelNames.Count > 0 ? options.ServedModelNames : [engine.ModelName];
 
     /// <summary>What a chat's answer may have where the request does not say: what generation_config.json says, else all that the context holds.</summary>
@@ -17,6 +19,10 @@ internal sealed class ServedModels(LlmEngine engine, ServerOptions options)
     public string Resolve(string? requested)
     {
         if (string.IsNullOrEmpty(requested) || Names.Contains(requested)) return Names[0];
-        throw ApiException.NotFound($"The model `{requested}` does not exist; there is {string.Join(", ", Names)}.", "model");
+        if (Adapter(requested) is not null) return requested;
+        throw ApiException.NotFound($"The model `{requested}` does not exist; there is {string.Join(", ", Names.Concat(engine.ListLoras().Select(l => l.Name)))}.", "model");
     }
+
+    /// <summary>The adapter that a name stands for; null for the model itself.</summary>
+    public LoraRequest? Adapter(string name) => Names.Contains(name) ? null : engine.FindLora(name);
 }
