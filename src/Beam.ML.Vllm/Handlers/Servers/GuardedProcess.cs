@@ -22,14 +22,14 @@ internal sealed class GuardedProcess : IAsyncDisposable
         child=$!
         (
           read -r _ <&3
-          kill -TERM -- "-$child" 2>/dev/null
-          while [ "$grace" -gt 0 ] && kill -0 -- "-$child" 2>/dev/null; do sleep 0.1; grace=$((grace - 1)); done
-          kill -KILL -- "-$child" 2>/dev/null
+          kill -s TERM -- "-$child" 2>/dev/null
+          while [ "$grace" -gt 0 ] && kill -s 0 -- "-$child" 2>/dev/null; do sleep 0.1; grace=$((grace - 1)); done
+          kill -s KILL -- "-$child" 2>/dev/null
         ) >/dev/null 2>&1 &
         guard=$!
         exec 3<&-
         wait "$child"; code=$?
-        kill -KILL -- "-$child" 2>/dev/null
+        kill -s KILL -- "-$child" 2>/dev/null
         kill "$guard" 2>/dev/null
         exit "$code"
         """;

@@ -3,13 +3,16 @@ using Beam.ML.Vllm.Arguments;
 namespace Beam.ML.Vllm;
 
 /// <summary>
-/// A server that answers instead of this library's engine: one that runs already, of any OpenAI-compatible kind (<see cref="At"/>), or a
+/// A server that answers instead of this library's engine: one that runs already, of any OpenAI-compatible kind (<see cref="At(Uri)"/>), or a
 /// vLLM of the worker's machine that is started for the job and ends with it (<see cref="Start"/>).
 /// </summary>
 public sealed record VllmServerOptions
 {
     /// <summary>The arguments that the handler itself gives a server that it starts.</summary>
     private static readonly string[] OwnArguments = ["model", "host", "port", "uds", "api_key"];
+
+    // An array: it travels with the handler.
+    private static readonly string[] DefaultCommand = ["python", "-m", "vllm.entrypoints.openai.api_server"];
 
     private VllmServerOptions()
     {
@@ -22,7 +25,7 @@ public sealed record VllmServerOptions
     /// The command that starts a server, to which its arguments are added. By default vLLM's own:
     /// <c>python -m vllm.entrypoints.openai.api_server</c>.
     /// </summary>
-    public IReadOnlyList<string> Command { get; init; } = ["python", "-m", "vllm.entrypoints.openai.api_server"];
+    public IReadOnlyList<string> Command { get; init; } = DefaultCommand;
 
     /// <summary>Arguments of a server that is started (Beam's <c>vllm_server_kwargs</c>): names with <c>-</c> or <c>_</c>; null for a flag.</summary>
     public IReadOnlyDictionary<string, object?> Arguments { get; init; } = new Dictionary<string, object?>();

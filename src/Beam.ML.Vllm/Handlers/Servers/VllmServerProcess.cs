@@ -52,6 +52,8 @@ internal sealed class VllmServerProcess(string model, VllmServerOptions options,
                 {
                     last = e.Message;
                     _failures++;
+                    // One that is too slow once is too slow again.
+                    if (e.IsFinal) break;
                 }
             }
 
@@ -126,7 +128,7 @@ internal sealed class VllmServerProcess(string model, VllmServerOptions options,
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new StartFailedException($"did not answer within {options.ReadinessTimeout}.{Said(running.Process)}");
+            throw new StartFailedException($"did not answer within {options.ReadinessTimeout}.{Said(running.Process)}") { IsFinal = true };
         }
     }
 
@@ -184,5 +186,8 @@ internal sealed class VllmServerProcess(string model, VllmServerOptions options,
         }
     }
 
-    private sealed class StartFailedException(string message) : Exception(message);
+    private sealed class StartFailedException(string message) : Exception(message)
+    {
+        public bool IsFinal { get; init; }
+    }
 }
