@@ -44,7 +44,13 @@ internal sealed class OutputCollector
     /// <summary>Adds a piece of the text and tokens of one completion.</summary>
     public void Publish(int index, StringBuilder text, Range piece, ReadOnlySpan<int> tokens, List<PositionLogprobs>? logprobs, in RequestProgress progress)
     {
-        lock (_lock) _completions[index].Add(text, piece, tokens, logprobs, progress);
+        lock (_lock)
+        {
+            // Where one completion has failed the request has: the others' news would only put that off.
+            if (_failure is not null) return;
+            _completions[index].Add(text, piece, tokens, logprobs, progress);
+        }
+
         _signal.Writer.TryWrite(true);
     }
 

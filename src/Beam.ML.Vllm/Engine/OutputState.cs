@@ -1,6 +1,7 @@
 using System.Text;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Tokenizers;
+using Beam.ML.Vllm.Tokenizers.Decoding;
 
 namespace Beam.ML.Vllm.Engine;
 
@@ -10,7 +11,7 @@ internal sealed class OutputState
     private readonly Sequence _sequence;
     private readonly OutputCollector _collector;
     private readonly Tokenizer? _tokenizer;
-    private readonly IncrementalDetokenizer? _detokenizer;
+    private readonly TokenStream? _stream;
     private readonly StringBuilder _text = new();
     private readonly int _index;
     private readonly int _longestStop;
@@ -32,7 +33,7 @@ internal sealed class OutputState
         if (tokenizer is not null && parameters.Detokenize)
         {
             _tokenizer = tokenizer;
-            _detokenizer = new IncrementalDetokenizer(tokenizer, sequence.Tokens, parameters.SkipSpecialTokens);
+            _stream = IncrementalDetokenizer.StreamAfter(tokenizer, sequence.Tokens, parameters.SkipSpecialTokens);
         }
 
         _longestStop = parameters.Stop.Count == 0 ? 0 : parameters.Stop.Max(s => s.Length);
@@ -67,10 +68,11 @@ internal sealed class OutputState
             _logprobs?.Add(At(_sequence.Length - 1, logprobs));
         }
 
-        if (_detokenizer is null) return null;
+        if (_stream is null) return null;
         var before = _text.Length;
-        if (!hideToken) _text.Append(TextOf(_sequence.Tokens[^1]));
-        if (ends) _text.Append(_detokenizer.Flush());
+        if (!hideToken) AppendText(_stream, _sequence.Tokens[^1]);
+        if (ends) _stream.Flush();
+        _stream.Output.TakeTo(_text);
         if (_longestStop == 0 || _sequence.OutputLength <= _sequence.Parameters.MinTokens) return null;
 
         var start = Math.Max(0, before - _longestStop + 1);
@@ -106,16 +108,22 @@ internal sealed class OutputState
 
     private PositionLogprobs At(int position, LogprobsRow row) => new(row, TokenContext.Of(_tokenizer, _sequence.Tokens[..position]));
 
-    private string TextOf(int token)
+    private void AppendText(TokenStream stream, int token)
     {
-        var text = _detokenizer!.Append(token);
-        if (_sequence.Parameters.SpacesBetweenSpecialTokens || _sequence.Parameters.SkipSpecialTokens) return text;
+        var start = _text.Length;
+        stream.Push(token);
+        stream.Output.TakeTo(_text);
+        if (_sequence.Parameters.SpacesBetweenSpecialTokens || _sequence.Parameters.SkipSpecialTokens) return;
 
         // A special token right after another comes out as it is written, without what the tokenizer puts between words.
         var special = _tokenizer!.IsSpecial(token);
-        var bare = special && _lastIsSpecial ? _tokenizer.IdToToken(token) : null;
+        if (special && _lastIsSpecial && _tokenizer.IdToToken(token) is { } bare)
+        {
+            _text.Length = start;
+            _text.Append(bare);
+        }
+
         _lastIsSpecial = special;
-        return bare ?? text;
     }
 
     private int HeldBack()

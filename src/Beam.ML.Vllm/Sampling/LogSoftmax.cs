@@ -59,10 +59,26 @@ internal static class LogSoftmax
     private static int Rank(ReadOnlySpan<float> logits, int tokenId)
     {
         var value = logits[tokenId];
-        var rank = 1;
-        for (var i = 0; i < tokenId; i++) rank += logits[i] >= value ? 1 : 0;
-        for (var i = tokenId + 1; i < logits.Length; i++) rank += logits[i] > value ? 1 : 0;
-        return rank;
+        return 1 + CountAbove(logits[..tokenId], value, orEqual: true) + CountAbove(logits[(tokenId + 1)..], value, orEqual: false);
+    }
+
+    private static int CountAbove(ReadOnlySpan<float> logits, float value, bool orEqual)
+    {
+        ref var start = ref MemoryMarshal.GetReference(logits);
+        var bound = Vector256.Create(value);
+        var counts = Vector256<int>.Zero;
+        var i = 0;
+        for (; i + Vector256<float>.Count <= logits.Length; i += Vector256<float>.Count)
+        {
+            var lanes = Vector256.LoadUnsafe(ref start, (nuint)i);
+
+            // All bits of a lane that passes are set, which is -1.
+            counts -= (orEqual ? Vector256.GreaterThanOrEqual(lanes, bound) : Vector256.GreaterThan(lanes, bound)).AsInt32();
+        }
+
+        var count = Vector256.Sum(counts);
+        for (; i < logits.Length; i++) count += logits[i] > value || (orEqual && logits[i] == value) ? 1 : 0;
+        return count;
     }
 
     /// <summary>The ids of the highest logits, best first, of equals the lower id first.</summary>
@@ -77,8 +93,14 @@ internal static class LogSoftmax
         var ids = new int[count];
         Span<float> values = stackalloc float[InsertionLimit];
         var found = 0;
+        ref var start = ref MemoryMarshal.GetReference(logits);
         for (var id = 0; id < logits.Length; id++)
         {
+            // Most of a vocabulary is below the worst that was kept.
+            while (found == count && id + Vector256<float>.Count <= logits.Length
+                   && !Vector256.GreaterThanAny(Vector256.LoadUnsafe(ref start, (nuint)id), Vector256.Create(values[count - 1])))
+                id += Vector256<float>.Count;
+            if (id == logits.Length) break;
             var value = logits[id];
             if (found == count && !(value > values[count - 1])) continue;
             var place = found < count ? found++ : count - 1;

@@ -18,9 +18,16 @@ public sealed class IncrementalDetokenizer
     /// <summary>Starts after a prompt, whose own text is not returned.</summary>
     public IncrementalDetokenizer(Tokenizer tokenizer, ReadOnlySpan<int> promptIds, bool skipSpecialTokens = true)
     {
-        _stream = tokenizer.CreateStream(skipSpecialTokens);
-        foreach (var id in promptIds[Math.Max(0, promptIds.Length - ContextTokens)..]) _stream.Push(id);
-        _stream.Output.Take();
+        _stream = StreamAfter(tokenizer, promptIds, skipSpecialTokens);
+    }
+
+    /// <summary>A stream that stands where a prompt ends.</summary>
+    internal static TokenStream StreamAfter(Tokenizer tokenizer, ReadOnlySpan<int> promptIds, bool skipSpecialTokens)
+    {
+        var stream = tokenizer.CreateStream(skipSpecialTokens);
+        foreach (var id in promptIds[Math.Max(0, promptIds.Length - ContextTokens)..]) stream.Push(id);
+        stream.Output.Take();
+        return stream;
     }
 
     /// <summary>Adds a generated token and returns the text that it finishes: possibly none, never half a character.</summary>

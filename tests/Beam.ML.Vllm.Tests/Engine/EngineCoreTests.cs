@@ -1,4 +1,3 @@
-using System.Text;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Tokenizers;
@@ -36,7 +35,8 @@ public sealed class EngineCoreTests
     [Test]
     public void Publishing_for_a_reader_that_never_reads_costs_the_same_for_every_token()
     {
-        // If each output were made on the step loop, 4,000 tokens would take 32 MB of token arrays alone.
+        // If each output were made on the step loop, 4,000 tokens would take 32 MB of token arrays alone. What is allowed is buffers that
+        // double now and then.
         const int Tokens = 4000;
         var parameters = new SamplingParams { OutputKind = OutputKind.Cumulative, MaxTokens = Tokens, IgnoreEos = true };
         var sequence = new Sequence("s", [1], parameters, new SamplerState(parameters, [1]));
@@ -50,7 +50,32 @@ public sealed class EngineCoreTests
             state.Publish();
         }
 
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 << 20));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 17));
+    }
+
+    [Test]
+    public async Task Where_one_completion_fails_the_request_fails_with_it_at_once()
+    {
+        var parameters = new SamplingParams { N = 2, OutputKind = OutputKind.Delta, MaxTokens = 100 };
+        var collector = new OutputCollector("s", null, [1], parameters);
+        var sequences = Enumerable.Range(0, 2).Select(_ => new Sequence("s", [1], parameters, new SamplerState(parameters, [1]))).ToArray();
+        var states = sequences.Select((s, i) => new OutputState(s, new SpellingTokenizer(poison: -1), collector, i)).ToArray();
+        Next(0);
+        Next(1);
+        states[0].Fail(new RequestFailedException("The first has failed."));
+        Next(1);
+        var output = await collector.TakeAsync(default);
+        Assert.That(output.Outputs.Select(o => (o.Index, o.TokenIds.Count)), Is.EqualTo(new[] { (0, 1), (1, 1) }), "what was published before");
+        Next(1);
+        var error = await Assert.ThrowsAsync<RequestFailedException>(async () => await collector.TakeAsync(default));
+        Assert.That(error!.Message, Is.EqualTo("The first has failed."));
+
+        void Next(int i)
+        {
+            sequences[i].Append(7);
+            states[i].Append(hideToken: false, ends: false);
+            states[i].Publish();
+        }
     }
 
     [Test]
@@ -134,7 +159,10 @@ public sealed class EngineCoreTests
             public override void Push(int id)
             {
                 if (id == poison) throw new InvalidOperationException("There is no such character.");
-                Output.Append(Encoding.UTF8.GetBytes($"{id} "));
+                Span<byte> text = stackalloc byte[16];
+                id.TryFormat(text, out var length);
+                text[length] = (byte)' ';
+                Output.Append(text[..(length + 1)]);
             }
 
             public override void Flush() => Output.Finish();

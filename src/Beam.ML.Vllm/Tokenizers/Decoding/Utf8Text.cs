@@ -31,6 +31,13 @@ internal sealed class Utf8Text
         return text;
     }
 
+    /// <summary>As <see cref="Take"/>, without a string of its own.</summary>
+    public void TakeTo(StringBuilder text)
+    {
+        text.Append(_chars, 0, _count);
+        _count = 0;
+    }
+
     private void Reserve(int more)
     {
         if (_chars.Length - _count < more) Array.Resize(ref _chars, Math.Max(_count + more, _chars.Length * 2));
