@@ -41,9 +41,12 @@ internal sealed partial class CpuModelRunner : IModelRunner
             var format = CacheFormat(options, config.Type);
 
             // What the cache can hold is settled first: nothing is sized by a length that only config.json claims.
+            ModelMaxLength = RotaryFrequencies.MaxLength(config);
+            var bytesPerBlock = KvCache.BytesPerBlock(shapes, options.BlockSize, format);
             var plan = KvCachePlan.Make(
-                options, RotaryFrequencies.MaxLength(config), KvCache.BytesPerBlock(shapes, options.BlockSize, format), checkpoint.BytesInMemory(roundToBFloat16, quantization));
+                options, ModelMaxLength, bytesPerBlock, checkpoint.BytesInMemory(roundToBFloat16, quantization), SystemMemory.AvailableBytes());
             MaxModelLength = plan.MaxModelLength;
+            foreach (var line in plan.Describe(options, ModelMaxLength, bytesPerBlock)) options.Log?.Invoke(line);
             using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, quantization, plan.MaxModelLength);
             _model = architecture.Build(factory);
             _loraLoader = new LoraLoader(factory.Lora, _kernels.PanelWidth, options.MaxLoraRank);
@@ -70,6 +73,9 @@ internal sealed partial class CpuModelRunner : IModelRunner
     public int MaxModelLength { get; }
 
     public MatrixKernels MatrixKernels => _kernels.MatrixKernels;
+
+    /// <summary>The longest sequence that the model was made for.</summary>
+    public int ModelMaxLength { get; }
 
     public ModelRunnerOutput Execute(SchedulerOutput step)
     {

@@ -159,6 +159,9 @@ public sealed record EngineOptions
     /// <summary>Requests that may wait inside the engine; callers of more wait before they are let in.</summary>
     public int MaxWaitingRequests { get; init; } = 4096;
 
+    /// <summary>Gets a line of text for each thing about the engine that its owner should know: how much its cache holds, a length that had to shrink.</summary>
+    public Action<string>? Log { get; init; }
+
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of its range; the message names it, its range and what it was.</exception>
     public void Validate()

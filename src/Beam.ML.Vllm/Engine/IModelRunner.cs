@@ -20,6 +20,9 @@ internal interface IModelRunner : IDisposable
     /// <summary>What matrices are multiplied with; <see cref="MatrixKernels.Auto"/> for a device that has no choice.</summary>
     MatrixKernels MatrixKernels => MatrixKernels.Auto;
 
+    /// <summary>The longest sequence that the model was made for.</summary>
+    int ModelMaxLength => MaxModelLength;
+
     /// <summary>
     /// Computes the scheduled tokens, writes their keys and values to the blocks of their sequences, and samples for each entry that does.
     /// What it returns is valid until the next call. A request whose own parameters make sampling impossible is finished as an error, and

@@ -49,6 +49,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         ModelName = options.ModelName;
         ModelFolderPath = parts.Folder;
         MaxModelLength = parts.Runner.MaxModelLength;
+        ModelMaxLength = parts.Runner.ModelMaxLength;
         VocabularySize = parts.Runner.VocabularySize;
         DefaultSamplingParams = parts.SamplingDefaults;
         if (options.EnableLora) _adapters = new LoraRegistry(parts.Runner.LoadLora, options.MaxCpuLoras ?? options.MaxLoras, Wake);
@@ -84,6 +85,12 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 
     /// <summary>The longest sequence, prompt and output together, in tokens.</summary>
     public int MaxModelLength { get; }
+
+    /// <summary>
+    /// The longest sequence that the model was made for, by its config.json. <see cref="MaxModelLength"/> is less where <c>max_model_len</c>
+    /// says so, or where the memory for the cache does not last for more.
+    /// </summary>
+    public int ModelMaxLength { get; }
 
     /// <summary>Token ids are below this.</summary>
     public int VocabularySize { get; }

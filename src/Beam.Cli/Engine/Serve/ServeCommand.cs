@@ -31,10 +31,18 @@ internal static class ServeCommand
             serverOptions.Validate();
             await using var engine = await LoadingNotice.ShowAsync(host, engineOptions.Model, () => LlmEngine.LoadAsync(engineOptions, cancellationToken));
             await using var server = await OpenAIServer.StartAsync(engine, serverOptions, cancellationToken);
+            if (engineOptions.MaxModelLength is null) await WarnOfShortLengthAsync(host, engine);
             await AnnounceAsync(host, engine, server, serverOptions);
             return await RunAsync(host, engine, server, serverOptions.ShutdownGrace, cancellationToken);
         });
         return command;
+    }
+
+    private static async Task WarnOfShortLengthAsync(CliHost host, LlmEngine engine)
+    {
+        if (engine.MaxModelLength >= engine.ModelMaxLength) return;
+        await host.Error.WriteLineAsync(
+            $"beam: warning: the cache holds no more than {engine.MaxModelLength} of the {engine.ModelMaxLength} tokens that the model was made for; --gpu-memory-utilization or --kv-cache-dtype int8_per_token_head give it more.");
     }
 
     private static async Task AnnounceAsync(CliHost host, LlmEngine engine, OpenAIServer server, ServerOptions options)
