@@ -7,6 +7,9 @@ namespace Beam.ML.Vllm.Kernels;
 internal readonly unsafe partial struct Avx2Simd
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ShiftRight(Vector256<float> words, int count) => (words.AsUInt32() >> count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Int8(Vector256<float> words, int place) => InMantissa(words, 8 * place, 0xFF, 128);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -7,6 +7,9 @@ namespace Beam.ML.Vllm.Kernels;
 internal readonly unsafe partial struct Avx512Simd
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ShiftRight(Vector512<float> words, int count) => (words.AsUInt32() >> count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Int8(Vector512<float> words, int place)
     {
         // A byte in the mantissa of a power of two adds to it; two of the four places need no shift.

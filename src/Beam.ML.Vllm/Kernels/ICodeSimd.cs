@@ -8,6 +8,9 @@ namespace Beam.ML.Vllm.Kernels;
 /// </summary>
 internal interface ICodeSimd<TVec> where TVec : struct
 {
+    /// <summary>Moves all bits of each word down.</summary>
+    static abstract TVec ShiftRight(TVec words, int count);
+
     /// <summary>Byte 0 to 3, minus 128.</summary>
     static abstract TVec Int8(TVec words, int place);
 

@@ -6,6 +6,9 @@ namespace Beam.ML.Vllm.Kernels;
 internal readonly unsafe partial struct PortableSimd
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<float> ShiftRight(Vector<float> words, int count) => Vector.AsVectorSingle(Vector.AsVectorUInt32(words) >>> count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Int8(Vector<float> words, int place) => InMantissa(words, 8 * place, 0xFF, 128);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
 namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>
@@ -42,10 +45,29 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         Pool.Run(ref work, share);
     }
 
-    /// <summary>The rows of the next tile: one of the sizes that have a kernel, the last one padded with rows that are not stored.</summary>
-    private static int TileRows(int remaining) => remaining >= TSimd.MaxRows
-        ? TSimd.MaxRows
-        : remaining switch { > 8 => 12, > 6 => 8, > 4 => 6, > 2 => 4, _ => remaining };
+    /// <summary>
+    /// The rows of the next tile: one of the sizes that have a kernel, the last one padded with rows that are not stored. Two even tiles
+    /// are better than a full one and a small one.
+    /// </summary>
+    private static int TileRows(int remaining)
+    {
+        var (most, second) = TSimd.MaxRows == 12 ? (12, 8) : (6, 4);
+        return remaining > 2 * second ? most
+            : remaining > most ? second
+            : remaining switch { > 8 => 12, > 6 => 8, > 4 => 6, > 2 => 4, _ => remaining };
+    }
+
+    /// <summary>
+    /// Has a row of words fetched that is needed soon, that of the next panel while this one is computed: a single stream would wait for
+    /// memory more than it need. What lies past the end of the weights does no harm.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* words)
+    {
+        if (!Sse.IsSupported) return;
+        Sse.Prefetch1(words);
+        if (2 * TSimd.Width * sizeof(uint) > CacheLine) Sse.Prefetch1(words + CacheLine);
+    }
 
     /// <summary>
     /// Lays rows out as the kernels read them: tile by tile, for input 0, 1, 2 … in the weights' order the values of the tile's rows side
@@ -160,22 +182,59 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         public readonly void Run(int part, int parts)
         {
             var (from, to) = Share(Weights.Panels, part, parts);
+            if (Y.Rows <= 2 * TSimd.MaxRows)
+            {
+                for (var panel = from; panel < to; panel++) MultiplyFew(panel);
+                return;
+            }
+
             var chunk = Math.Clamp(RowsInCache / sizeof(float) / Weights.PaddedInputs, 1, MaxChunkRows / TSimd.MaxRows) * TSimd.MaxRows;
 
             // A decoded block, its scales and zero points, and the sums so far.
             var decoded = stackalloc float[(128 + 2) * 32];
             var totals = stackalloc float[MaxChunkRows * 32];
-            for (var row = 0; row < Y.Rows; row += chunk)
+            for (int row = 0, end; row < Y.Rows; row = end)
             {
-                var end = Math.Min(row + chunk, Y.Rows);
+                // Whole tiles, as many as there is room for.
+                end = row;
+                for (int rows; end < Y.Rows && end + (rows = TileRows(Y.Rows - end)) <= row + chunk;) end += rows;
                 for (var panel = from; panel < to; panel++) MultiplyPanel(panel, row, end, decoded, totals);
+            }
+        }
+
+        /// <summary>One or two tiles, which read the codes themselves: for so few rows nothing is gained by putting down what was decoded.</summary>
+        private readonly void MultiplyFew(int panel)
+        {
+            var width = Weights.PanelWidth;
+            var tile = stackalloc float[MostTileRows * 32];
+            for (int row = 0, rows; row < Y.Rows; row += rows)
+            {
+                rows = TileRows(Y.Rows - row);
+                new Span<float>(tile, rows * width).Clear();
+                var x = X + ((long)row * Weights.PaddedInputs);
+                var sums = Sums + ((long)row * Weights.Blocks);
+                var source = Weights.Panel(panel);
+                for (var block = 0; block < Weights.Blocks; block++, source += Weights.BlockBytes, x += Weights.BlockSize * rows, sums += rows)
+                {
+                    switch (rows)
+                    {
+                        case 12: Codes12<TCode>(source, Weights, x, sums, tile); break;
+                        case 8: Codes8<TCode>(source, Weights, x, sums, tile); break;
+                        case 6: Codes6<TCode>(source, Weights, x, sums, tile); break;
+                        case 4: Codes4<TCode>(source, Weights, x, sums, tile); break;
+                        case 2: Codes2<TCode>(source, Weights, x, sums, tile); break;
+                        default: Codes1<TCode>(source, Weights, x, *sums, tile); break;
+                    }
+                }
+
+                StoreRows(panel, row, Math.Min(row + rows, Y.Rows), tile);
             }
         }
 
         private readonly void MultiplyPanel(int panel, int first, int end, float* decoded, float* totals)
         {
             var (width, size) = (Weights.PanelWidth, Weights.BlockSize);
-            new Span<float>(totals, Math.Min(end - first + MostTileRows, MaxChunkRows) * width).Clear();
+            new Span<float>(totals, (end - first) * width).Clear();
             var source = Weights.Panel(panel);
             for (var block = 0; block < Weights.Blocks; block++, source += Weights.BlockBytes)
             {
@@ -198,9 +257,14 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
                 }
             }
 
-            var column = panel * width;
-            for (var row = first; row < end; row++)
-                StoreRow(totals + ((row - first) * width), Y.Row(row) + column, Math.Min(width, Weights.Outputs - column), Accumulate);
+            StoreRows(panel, first, Math.Min(end, Y.Rows), totals);
+        }
+
+        private readonly void StoreRows(int panel, int first, int end, float* tile)
+        {
+            var column = panel * Weights.PanelWidth;
+            var columns = Math.Min(Weights.PanelWidth, Weights.Outputs - column);
+            for (var row = first; row < end; row++, tile += Weights.PanelWidth) StoreRow(tile, Y.Row(row) + column, columns, Accumulate);
         }
     }
 }

@@ -61,8 +61,13 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         TVec l2 = TSimd.Zero, h2 = TSimd.Zero, l3 = TSimd.Zero, h3 = TSimd.Zero;
         byte* p0 = block, p1 = block + panelBytes, p2 = p1 + panelBytes, p3 = p2 + panelBytes;
         int offset = 0, end = weights.ScalesOffset, high = TSimd.Width * sizeof(float);
+        var ahead = 4 * panelBytes;
         for (; offset < end; offset += 2 * high, x += TCode.PerWord)
         {
+            Prefetch(p0 + offset + ahead);
+            Prefetch(p1 + offset + ahead);
+            Prefetch(p2 + offset + ahead);
+            Prefetch(p3 + offset + ahead);
             l0 = AddCodes<TCode>(TSimd.Load((float*)(p0 + offset)), x, l0);
             h0 = AddCodes<TCode>(TSimd.Load((float*)(p0 + offset + high)), x, h0);
             l1 = AddCodes<TCode>(TSimd.Load((float*)(p1 + offset)), x, l1);
@@ -100,6 +105,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         int end = weights.ScalesOffset, vector = TSimd.Width * sizeof(float), width = 2 * TSimd.Width;
         for (var offset = 0; offset < end; offset += 2 * vector, target += TCode.PerWord * width)
         {
+            Prefetch(block + offset + weights.PanelBytes);
             DecodeWords<TCode>(TSimd.Load((float*)(block + offset)), target, width);
             DecodeWords<TCode>(TSimd.Load((float*)(block + offset + vector)), target + TSimd.Width, width);
         }
