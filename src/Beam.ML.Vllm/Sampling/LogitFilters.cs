@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Beam.ML.Vllm.Sampling;
 
 /// <summary>What changes logits before a token is chosen, greedy or not: permissions, biases and penalties, in vLLM's order.</summary>
@@ -7,16 +9,15 @@ internal static class LogitFilters
     {
         state.Structure?.Apply(logits);
         if (p.AllowedTokenIds is { } allowed) KeepOnly(logits, allowed);
-        foreach (var word in p.BadWordsTokenIds)
-            if (state.EndsWith(word, word.Count - 1)) Forbid(logits, word[^1]);
+        for (var i = 0; i < p.BadWordsTokenIds.Count; i++)
+            if (p.BadWordsTokenIds[i] is var word && state.EndsWith(word, word.Count - 1)) Forbid(logits, word[^1]);
         if (state.OutputIds.Count < p.MinTokens && state.Structure is not { MustEnd: true })
         {
             foreach (var id in state.EosTokenIds) Forbid(logits, id);
-            foreach (var id in p.StopTokenIds) Forbid(logits, id);
+            for (var i = 0; i < p.StopTokenIds.Count; i++) Forbid(logits, p.StopTokenIds[i]);
         }
-        if (p.LogitBias is { } biases)
-            foreach (var (id, bias) in biases)
-                if ((uint)id < (uint)logits.Length) logits[id] += Math.Clamp(bias, -100f, 100f);
+        foreach (var (id, bias) in state.LogitBias)
+            if ((uint)id < (uint)logits.Length) logits[id] += bias;
         ApplyPenalties(logits, p, state);
     }
 
@@ -42,12 +43,13 @@ internal static class LogitFilters
 
     private static void KeepOnly(Span<float> logits, IReadOnlyList<int> allowed)
     {
-        var kept = new (int Id, float Logit)[allowed.Count];
-        for (var i = 0; i < kept.Length; i++)
-            kept[i] = (allowed[i], (uint)allowed[i] < (uint)logits.Length ? logits[allowed[i]] : float.NegativeInfinity);
+        var kept = ArrayPool<float>.Shared.Rent(allowed.Count);
+        for (var i = 0; i < allowed.Count; i++)
+            kept[i] = (uint)allowed[i] < (uint)logits.Length ? logits[allowed[i]] : float.NegativeInfinity;
         logits.Fill(float.NegativeInfinity);
-        foreach (var (id, logit) in kept)
-            if ((uint)id < (uint)logits.Length) logits[id] = logit;
+        for (var i = 0; i < allowed.Count; i++)
+            if ((uint)allowed[i] < (uint)logits.Length) logits[allowed[i]] = kept[i];
+        ArrayPool<float>.Shared.Return(kept);
     }
 
     private static void Forbid(Span<float> logits, int id)

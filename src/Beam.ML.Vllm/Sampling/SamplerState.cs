@@ -23,6 +23,7 @@ public sealed class SamplerState
         _random = parameters.Seed is { } seed ? (ulong)seed : (ulong)Random.Shared.NextInt64();
         _promptIds = parameters.RepetitionPenalty != 1 ? promptIds.ToArray() : [];
         EosTokenIds = eosTokenIds.ToArray();
+        LogitBias = parameters.LogitBias is { } biases ? [.. biases.Select(b => (b.Key, Math.Clamp(b.Value, -100f, 100f)))] : [];
     }
 
     /// <summary>The tokens chosen so far.</summary>
@@ -30,11 +31,14 @@ public sealed class SamplerState
 
     internal int[] EosTokenIds { get; }
 
+    /// <summary>What is added to the logits of some tokens.</summary>
+    internal (int Id, float Bias)[] LogitBias { get; }
+
     /// <summary>Where the output is in what it must look like; null if it is free.</summary>
     internal StructuredOutputState? Structure { get; init; }
 
     /// <summary>How often each token was chosen; counted only once a penalty asks for it.</summary>
-    internal IReadOnlyDictionary<int, int> OutputCounts => _outputCounts ??= _output.CountBy(id => id).ToDictionary();
+    internal Dictionary<int, int> OutputCounts => _outputCounts ??= _output.CountBy(id => id).ToDictionary();
 
     internal HashSet<int> PromptSet => _promptSet ??= [.. _promptIds];
 

@@ -168,6 +168,12 @@ public sealed class CompletionsTests
             new SamplingParams { Temperature = 0, MaxTokens = 64 },
             new SamplingParams { Temperature = 1, Seed = 1, MaxTokens = 64, TopK = 10, MinP = 0.01 },
             new SamplingParams { Temperature = 1, Seed = 1, MaxTokens = 64, TopP = 0.9 },
+            new SamplingParams { Temperature = 0, MaxTokens = 64, AllowedTokenIds = [.. Enumerable.Range(10, 50)] },
+            new SamplingParams
+            {
+                Temperature = 0, MaxTokens = 64, MinTokens = 60, StopTokenIds = [4, 5], BadWordsTokenIds = [[3, 4], [6]],
+                LogitBias = new Dictionary<int, float> { [7] = 1, [9] = 90 }, RepetitionPenalty = 1.0001, PresencePenalty = 0.1, FrequencyPenalty = 0.1,
+            },
         }.Select((p, i) => new Sequence("s", [5, 9, 2 + i], p, new SamplerState(p, [5, 9, 2 + i]))).ToArray();
         foreach (var sequence in sequences) harness.Logits(sequence);
         Assert.That(harness.AllocatedBySampling(sequences), Is.Zero);
