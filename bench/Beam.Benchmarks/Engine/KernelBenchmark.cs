@@ -45,7 +45,8 @@ internal sealed unsafe class KernelBenchmark : IBenchmark
             {
                 if (path is MatrixKernels.Intrinsics or MatrixKernels.Fma) Measure(settings, threads, kernels, $"{path}, float32", () => Packed(kernels, WeightFormat.Float32));
                 if (path != MatrixKernels.Int8Dot) Measure(settings, threads, kernels, $"{path}, bfloat16", () => Packed(kernels, WeightFormat.BFloat16));
-                if (path is MatrixKernels.Fma or MatrixKernels.Int8Dot) Measure(settings, threads, kernels, $"{path}, int8", () => Quantized(kernels));
+                if (path is MatrixKernels.Fma or MatrixKernels.Int8Dot) Measure(settings, threads, kernels, $"{path}, int8", () => Quantized(kernels, WeightCode.Int8));
+                if (path is MatrixKernels.Fma or MatrixKernels.Int8Dot) Measure(settings, threads, kernels, $"{path}, int4", () => Quantized(kernels, WeightCode.Int4));
             }
         }
 
@@ -92,12 +93,13 @@ internal sealed unsafe class KernelBenchmark : IBenchmark
         return matrix;
     }
 
-    private static QuantizedMatrix Quantized(CpuKernels kernels)
+    private static QuantizedMatrix Quantized(CpuKernels kernels, WeightCode code)
     {
-        var layout = new QuantizedLayout(WeightCode.Int8, 32);
+        var layout = new QuantizedLayout(code, 32);
         var matrix = new QuantizedMatrix(Outputs, Inputs, layout, kernels.PanelWidth);
         var codes = new byte[Inputs + Outputs];
-        new Random(2).NextBytes(codes);
+        var random = new Random(2);
+        foreach (ref var value in codes.AsSpan()) value = (byte)random.Next(code == WeightCode.Int8 ? 256 : 16);
         var scales = new float[layout.Groups(Inputs)];
         Array.Fill(scales, 1e-3f);
         for (var output = 0; output < Outputs; output++) matrix.SetOutput(output, codes.AsSpan(output, Inputs), scales, []);

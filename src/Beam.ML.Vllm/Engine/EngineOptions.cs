@@ -35,7 +35,7 @@ public enum MatrixKernels
     BFloat16Dot,
 
     /// <summary>
-    /// Dot products of 8-bit numbers (AVX512_VNNI) with int8 weights: activations are rounded to 8 bits, with a scale for every 32 of them,
+    /// Dot products of 8-bit numbers (AVX512_VNNI) with int8 and int4 weights: activations are rounded to 8 bits, with a scale for every 32 of them,
     /// before they are multiplied. With other weights as <see cref="Fma"/>.
     /// </summary>
     Int8Dot,

@@ -6,43 +6,57 @@ namespace Beam.ML.Vllm.Kernels;
 
 /// <summary>
 /// Activations of 8 bits. Each row is rounded by itself, in groups of 32 inputs with a scale each, so that the largest becomes ±127. A
-/// block of rows is laid out group by group: the codes of each row; for each row what a sum of its products starts at; each row's scale.
+/// block of rows is laid out group by group: the codes of each row, then for each row what a sum of its products starts at, its scale,
+/// and the sum of its codes.
 /// </summary>
 internal static unsafe class Int8Rows
 {
     public const int GroupInputs = 32;
 
     /// <summary>Bytes of a group of one row.</summary>
-    public const int GroupBytes = GroupInputs + sizeof(int) + sizeof(float);
+    public const int GroupBytes = GroupInputs + sizeof(int) + sizeof(float) + sizeof(float);
 
     public static int CodesOffset(int row) => row * GroupInputs;
 
-    /// <summary>Where the start of a row's sums is: what takes back that weights are multiplied with 128 too much.</summary>
+    /// <summary>Where the start of a row's sums is: what takes back that the codes of weights are too large.</summary>
     public static int StartOffset(int row, int rows) => (rows * GroupInputs) + (row * sizeof(int));
 
     public static int ScaleOffset(int row, int rows) => (rows * (GroupInputs + sizeof(int))) + (row * sizeof(float));
 
+    public static int SumOffset(int row, int rows) => (rows * (GroupInputs + sizeof(int) + sizeof(float))) + (row * sizeof(float));
+
     /// <summary>Rounds a row and writes it to its places in a block of so many rows; groups past the end of the row are zeros.</summary>
+    /// <param name="source">The row.</param>
+    /// <param name="inputs">Its length.</param>
+    /// <param name="order">The input at each place; null for 0, 1, 2 …</param>
+    /// <param name="groups">Groups in the block.</param>
+    /// <param name="excess">How much larger than weights their codes are.</param>
+    /// <param name="block">The block.</param>
+    /// <param name="row">The row's place in it.</param>
+    /// <param name="rows">Rows that it has.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pack(float* source, int inputs, int groups, byte* block, int row, int rows)
+    public static void Pack(float* source, int inputs, int[]? order, int groups, int excess, byte* block, int row, int rows)
     {
-        var rest = stackalloc float[GroupInputs];
+        var gathered = stackalloc float[GroupInputs];
         for (var group = 0; group < groups; group++, block += rows * GroupBytes)
         {
-            var left = Math.Clamp(inputs - (group * GroupInputs), 0, GroupInputs);
-            var values = source + (group * GroupInputs);
-            if (left < GroupInputs)
+            var first = group * GroupInputs;
+            var left = Math.Clamp(inputs - first, 0, GroupInputs);
+            var values = source + first;
+            if (left < GroupInputs || order is not null)
             {
-                for (var i = 0; i < GroupInputs; i++) rest[i] = i < left ? values[i] : 0;
-                values = rest;
+                for (var i = 0; i < GroupInputs; i++) gathered[i] = i < left ? source[order is null ? first + i : order[first + i]] : 0;
+                values = gathered;
             }
 
-            PackGroup(values, (sbyte*)(block + CodesOffset(row)), (int*)(block + StartOffset(row, rows)), (float*)(block + ScaleOffset(row, rows)));
+            var sum = PackGroup(values, (sbyte*)(block + CodesOffset(row)), (float*)(block + ScaleOffset(row, rows)));
+            *(int*)(block + StartOffset(row, rows)) = -excess * sum;
+            *(float*)(block + SumOffset(row, rows)) = sum;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PackGroup(float* values, sbyte* codes, int* start, float* scale)
+    private static int PackGroup(float* values, sbyte* codes, float* scale)
     {
         Vector512<float> low = Vector512.Load(values), high = Vector512.Load(values + 16);
 
@@ -55,6 +69,6 @@ internal static unsafe class Int8Rows
         Vector512<int> a = Avx512F.ConvertToVector512Int32(low * factor), b = Avx512F.ConvertToVector512Int32(high * factor);
         Avx512F.ConvertToVector128SByteWithSaturation(a).Store(codes);
         Avx512F.ConvertToVector128SByteWithSaturation(b).Store(codes + 16);
-        *start = -128 * Vector512.Sum(a + b);
+        return Vector512.Sum(a + b);
     }
 }

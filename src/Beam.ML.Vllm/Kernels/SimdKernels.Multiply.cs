@@ -24,8 +24,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         if (x.Rows == 0) return;
         switch (weights)
         {
-            case PackedMatrix packed: Multiply(x, Panels.Of(packed), Format(packed), y, accumulate); break;
-            case QuantizedMatrix quantized when int8Dot && Int8Format(quantized) is { } format: Multiply(x, Panels.Of(quantized), format, y, accumulate); break;
+            case PackedMatrix packed: Multiply(x, Panels.Of(packed, Format(packed)), y, accumulate); break;
+            case QuantizedMatrix quantized when int8Dot && DotFormat(quantized) is { } format: Multiply(x, Panels.Of(quantized, format), y, accumulate); break;
             case QuantizedMatrix quantized: MultiplyQuantized(x, quantized, y, accumulate); break;
             case StackedMatrix stacked: MultiplyStacked(x, stacked, y, accumulate); break;
             default: throw new ArgumentException($"These kernels have no product for a {weights.GetType().Name}.");
@@ -42,14 +42,15 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         }
     }
 
-    private void Multiply(Matrix x, Panels weights, TileFormat format, Matrix y, bool accumulate)
+    private void Multiply(Matrix x, Panels weights, Matrix y, bool accumulate)
     {
+        var format = weights.Shape.Format;
         var blocks = new RowBlocks(x.Rows, tiles, format);
-        var rows = Pack(x, weights, format, blocks);
+        var rows = Pack(x, weights, blocks);
 
         // Reading a weight costs about as much as multiplying it with eight rows.
         var parts = Pool.Parts((x.Rows + 8L) * weights.Outputs * x.Columns > 32 * WorthSharing);
-        var rowBytes = weights.RowBytes(format);
+        var rowBytes = weights.RowBytes;
         var blocksInCache = (int)Math.Clamp(RowsInCache / (rowBytes * blocks.TileRows(0)), 1, blocks.Count);
         var widen = format == TileFormat.BFloat16 && blocksInCache >= WorthWidening;
         var widenedFloats = widen ? weights.Bytes / sizeof(ushort) : 0;
@@ -60,7 +61,10 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         var ahead = blocks.Count > 1 ? 0 : panels > 1 ? AheadOfSeveral : AheadOfOne;
         var passLines = (int)(weights.Bytes / weights.Passes / CacheLine);
         var lines = blocks.Count > 1 ? (passLines + blocksInCache - 1) / blocksInCache : 0;
-        var shape = new TileShape(widen ? TileFormat.Float32 : format, blocks.TileRows(0), 1, ahead, lines, weights.GroupsPerPass);
+        var shape = weights.Shape with
+        {
+            Format = widen ? TileFormat.Float32 : format, Rows = blocks.TileRows(0), PrefetchAhead = ahead, PrefetchLines = lines,
+        };
         var work = new Product
         {
             Rows = rows,
@@ -84,18 +88,20 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
     private TileFormat Format(PackedMatrix weights) =>
         weights.Format == WeightFormat.Float32 ? TileFormat.Float32 : bfloat16Dot ? TileFormat.BFloat16Dot : TileFormat.BFloat16;
 
-    /// <summary>The format for the matrices that tiles of 8-bit numbers can read; null for others.</summary>
-    private static TileFormat? Int8Format(QuantizedMatrix weights) =>
-        weights.Layout is { Code: WeightCode.Int8, HasZeroPoints: false, InputOrder: null } && weights.BlockSize % Int8Rows.GroupInputs == 0
-            ? weights.Layout.HasFloat32Scales ? TileFormat.Int8DotFloat32Scales : TileFormat.Int8Dot
-            : null;
+    /// <summary>The format for the matrices that tiles of 8-bit activations can read; null for others.</summary>
+    private static TileFormat? DotFormat(QuantizedMatrix weights) => weights.BlockSize % Int8Rows.GroupInputs != 0 ? null : weights.Layout.Code switch
+    {
+        WeightCode.Int8 => TileFormat.Int8Dot,
+        WeightCode.Int4 => TileFormat.Int4Dot,
+        _ => null,
+    };
 
     /// <summary>The activations as the tiles read them; those of one row may be so already.</summary>
-    private byte* Pack(Matrix x, Panels weights, TileFormat format, RowBlocks blocks)
+    private byte* Pack(Matrix x, Panels weights, RowBlocks blocks)
     {
-        if (x.Rows == 1 && format is TileFormat.Float32 or TileFormat.BFloat16 && x.Columns % TileSet.ChunkInputs == 0) return (byte*)x.Data;
-        var packed = AtLeast(ref _packedRows, blocks.TotalTileRows * weights.RowBytes(format) / sizeof(float)).Pointer;
-        var pack = new PackRows { X = x, Packed = (byte*)packed, Weights = weights, Format = format, Blocks = blocks };
+        if (x.Rows == 1 && weights.Shape.Format is TileFormat.Float32 or TileFormat.BFloat16 && x.Columns % TileSet.ChunkInputs == 0) return (byte*)x.Data;
+        var packed = AtLeast(ref _packedRows, blocks.TotalTileRows * weights.RowBytes / sizeof(float)).Pointer;
+        var pack = new PackRows { X = x, Packed = (byte*)packed, Weights = weights, Blocks = blocks };
         Pool.Run(ref pack, (long)x.Rows * x.Columns > WorthSharing);
         return (byte*)packed;
     }

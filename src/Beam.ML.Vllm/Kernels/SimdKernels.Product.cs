@@ -4,21 +4,24 @@ namespace Beam.ML.Vllm.Kernels;
 
 internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 {
-    /// <summary>Where the tiles find a matrix, whatever its numbers are.</summary>
-    private readonly record struct Panels(nint First, long Bytes, int Count, int Width, int Outputs, int Passes, int GroupsPerPass = 1)
+    /// <summary>Where the tiles find a matrix, and what they multiply it with.</summary>
+    private readonly record struct Panels(nint First, long Bytes, int Count, int Width, int Outputs, int Passes, TileShape Shape, int[]? InputOrder = null)
     {
         public byte* this[int panel] => (byte*)First + (panel * Bytes);
 
-        public static Panels Of(PackedMatrix matrix) =>
-            new((nint)matrix.Panel(0), matrix.PanelBytes, matrix.Panels, matrix.PanelWidth, matrix.Outputs, matrix.Chunks);
+        /// <summary>Bytes that a row of activations takes.</summary>
+        public long RowBytes => (long)Passes * (Shape.HasInt8Rows ? Shape.GroupsPerPass * Int8Rows.GroupBytes : TileSet.ChunkRowBytes(Shape.Format));
 
-        public static Panels Of(QuantizedMatrix matrix) => new(
-            (nint)matrix.Panel(0), matrix.PanelBytes, matrix.Panels, matrix.PanelWidth, matrix.Outputs, matrix.Blocks, matrix.BlockSize / Int8Rows.GroupInputs);
+        public static Panels Of(PackedMatrix matrix, TileFormat format) => new(
+            (nint)matrix.Panel(0), matrix.PanelBytes, matrix.Panels, matrix.PanelWidth, matrix.Outputs, matrix.Chunks, new TileShape(format, 0));
 
-        /// <summary>Bytes that a row of activations takes for these panels.</summary>
-        public long RowBytes(TileFormat format) => format is TileFormat.Int8Dot or TileFormat.Int8DotFloat32Scales
-            ? (long)Passes * GroupsPerPass * Int8Rows.GroupBytes
-            : (long)Passes * TileSet.ChunkRowBytes(format);
+        public static Panels Of(QuantizedMatrix matrix, TileFormat format)
+        {
+            var layout = matrix.Layout;
+            var shape = new TileShape(
+                format, 0, GroupsPerPass: matrix.BlockSize / Int8Rows.GroupInputs, HasZeroPoints: layout.HasZeroPoints, HasFloat32Scales: layout.HasFloat32Scales);
+            return new Panels((nint)matrix.Panel(0), matrix.PanelBytes, matrix.Panels, matrix.PanelWidth, matrix.Outputs, matrix.Blocks, shape, layout.InputOrder);
+        }
     }
 
     /// <summary>Lays blocks of rows out as the tiles read them: a chunk of inputs of each row, then the next chunk of each row.</summary>
@@ -27,7 +30,6 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         public Matrix X;
         public byte* Packed;
         public Panels Weights;
-        public TileFormat Format;
         public RowBlocks Blocks;
 
         public readonly void Run(int part, int parts)
@@ -37,7 +39,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             {
                 // Rows that only fill a tile up are the last row once more: they are computed and not stored.
                 var (first, rows, tileRows) = (Blocks.FirstRow(block), Blocks.Rows(block), Blocks.TileRows(block));
-                var target = Packed + (Blocks.FirstTileRow(block) * Weights.RowBytes(Format));
+                var target = Packed + (Blocks.FirstTileRow(block) * Weights.RowBytes);
                 for (var row = 0; row < tileRows; row++)
                 {
                     var source = first + Math.Min(row, rows - 1);
@@ -48,13 +50,14 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
         private readonly void PackRow(float* source, byte* block, int row, int rows)
         {
-            if (Format is TileFormat.Int8Dot or TileFormat.Int8DotFloat32Scales)
+            if (Weights.Shape.HasInt8Rows)
             {
-                Int8Rows.Pack(source, X.Columns, Weights.Passes * Weights.GroupsPerPass, block, row, rows);
+                var excess = Weights.Shape.Format == TileFormat.Int4Dot ? 8 : 128;
+                Int8Rows.Pack(source, X.Columns, Weights.InputOrder, Weights.Passes * Weights.Shape.GroupsPerPass, excess, block, row, rows);
                 return;
             }
 
-            var bytes = TileSet.ChunkRowBytes(Format);
+            var bytes = TileSet.ChunkRowBytes(Weights.Shape.Format);
             PackChunks(source, block + (row * bytes), rows * bytes);
         }
 
@@ -67,7 +70,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
                 for (var i = 0; i < TileSet.ChunkInputs; i += TSimd.Width)
                 {
                     var value = left > i ? Partial<TSimd, TVec>.Load(source + (chunk * TileSet.ChunkInputs) + i, left - i) : TSimd.Zero;
-                    if (Format == TileFormat.BFloat16Dot) TSimd.StoreBFloat16((ushort*)target + i, value);
+                    if (Weights.Shape.Format == TileFormat.BFloat16Dot) TSimd.StoreBFloat16((ushort*)target + i, value);
                     else TSimd.Store((float*)target + i, value);
                 }
             }

@@ -12,11 +12,11 @@ internal enum TileFormat
     /// <summary>Weights and activations in bfloat16; dot products of pairs, summed in float32.</summary>
     BFloat16Dot,
 
-    /// <summary>Weights of a <see cref="QuantizedMatrix"/> in 8 bits, with scales in bfloat16, and activations as <see cref="Int8Rows"/> has them; dot products of four.</summary>
+    /// <summary>Weights of a <see cref="QuantizedMatrix"/> in 8 bits, activations as <see cref="Int8Rows"/> has them; dot products of four.</summary>
     Int8Dot,
 
-    /// <summary>The same with scales in float32.</summary>
-    Int8DotFloat32Scales,
+    /// <summary>Weights in 4 bits, likewise.</summary>
+    Int4Dot,
 }
 
 /// <summary>The innermost loop of matrix multiplication: a block of rows of activations against some neighbouring panels of weights.</summary>
@@ -25,8 +25,15 @@ internal enum TileFormat
 /// <param name="Panels">Panels of weights.</param>
 /// <param name="PrefetchAhead">How many bytes ahead of what it reads of a panel the loop asks for weights; 0 for not at all.</param>
 /// <param name="PrefetchLines">Cache lines that each pass through the loop asks for, from <see cref="TileArguments.Prefetch"/> on.</param>
-/// <param name="GroupsPerPass">For 8-bit weights, groups of activations that share a scale of the weights.</param>
-internal readonly record struct TileShape(TileFormat Format, int Rows, int Panels = 1, int PrefetchAhead = 0, int PrefetchLines = 0, int GroupsPerPass = 1);
+/// <param name="GroupsPerPass">For 8-bit activations, their groups that share a scale of the weights.</param>
+/// <param name="HasZeroPoints">Whether quantized weights have zero points.</param>
+/// <param name="HasFloat32Scales">Whether their scales are in float32.</param>
+internal readonly record struct TileShape(
+    TileFormat Format, int Rows, int Panels = 1, int PrefetchAhead = 0, int PrefetchLines = 0, int GroupsPerPass = 1, bool HasZeroPoints = false, bool HasFloat32Scales = false)
+{
+    /// <summary>Whether activations are in 8 bits.</summary>
+    public bool HasInt8Rows => Format is TileFormat.Int8Dot or TileFormat.Int4Dot;
+}
 
 /// <summary>What a tile is computed from, in the layout that assembled code reads.</summary>
 internal unsafe struct TileArguments

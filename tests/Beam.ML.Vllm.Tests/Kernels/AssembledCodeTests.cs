@@ -13,7 +13,7 @@ public sealed unsafe class AssembledCodeTests
     private static readonly TileShape[] Shapes =
     [
         new(TileFormat.Float32, 14), new(TileFormat.BFloat16, 14, PrefetchLines: 5), new(TileFormat.BFloat16, 7, Panels: 2, PrefetchAhead: 64), new(TileFormat.Float32, 1),
-        new(TileFormat.BFloat16Dot, 12), new(TileFormat.Int8Dot, 7), new(TileFormat.Int8DotFloat32Scales, 2, Panels: 3, GroupsPerPass: 4),
+        new(TileFormat.BFloat16Dot, 12), new(TileFormat.Int8Dot, 7), new(TileFormat.Int8Dot, 2, Panels: 3, GroupsPerPass: 4, HasZeroPoints: true, HasFloat32Scales: true), new(TileFormat.Int4Dot, 6, HasZeroPoints: true), new(TileFormat.Int4Dot, 1, Panels: 4),
     ];
 
     private static readonly string[] Names = [.. Shapes.Select(s => s.ToString())];
@@ -25,7 +25,7 @@ public sealed unsafe class AssembledCodeTests
         using var tiles = AssembledTiles.TryCreate();
         if (tiles is null) Assert.Ignore("Nothing can be assembled for this machine.");
         if (shape.Format == TileFormat.BFloat16Dot && !AssembledTiles.HasBFloat16Dot) Assert.Ignore("This processor has no AVX512_BF16.");
-        if (shape.Format is TileFormat.Int8Dot or TileFormat.Int8DotFloat32Scales && !AssembledTiles.HasInt8Dot) Assert.Ignore("This processor has no AVX512_VNNI.");
+        if (shape.HasInt8Rows && !AssembledTiles.HasInt8Dot) Assert.Ignore("This processor has no AVX512_VNNI.");
         using var memory = new NativeBuffer<byte>(1 << 17);
         using var results = new NativeBuffer<float>(2 * TileSet.TileFloats);
         for (var i = 0; i < memory.Length / 4; i++) ((float*)memory.Pointer)[i] = 1 + ((i * 31 % 97) / 256f);

@@ -4,7 +4,7 @@ using NUnit.Framework;
 
 namespace Beam.ML.Vllm.Tests.Kernels;
 
-/// <summary>Products of 8-bit weights with activations of 8 bits.</summary>
+/// <summary>Products of weights in 8 and 4 bits with activations of 8 bits.</summary>
 [TestFixture]
 public sealed unsafe class Int8DotTests
 {
@@ -12,17 +12,19 @@ public sealed unsafe class Int8DotTests
         [(1, 32, false), (31, 32, true), (64, 32, false), (96, 96, true), (130, 64, false), (256, 128, true), (300, 300, false), (512, 256, false)];
 
     [Test]
-    public void Products_match_plain_loops_over_rounded_activations()
+    public void Products_match_plain_loops_over_rounded_activations([Values("Int8", "Int4")] string code, [Values] bool zeros)
     {
         var random = new Random(1);
         foreach (var (inputs, group, wideScales) in Shapes)
         {
             foreach (var (rows, outputs) in new[] { (1, 1), (1, 300), (2, 97), (3, 65), (4, 33), (5, 31), (6, 40), (7, 64), (8, 129), (27, 16), (60, 33) })
             {
-                var (weights, layout) = RandomWeights(random, outputs, inputs, group, wideScales);
+                var order = zeros && rows % 2 == 1 ? Enumerable.Range(0, inputs).Reverse().ToArray() : null;
+                var layout = new QuantizedLayout(Enum.Parse<WeightCode>(code), group, zeros, wideScales) { InputOrder = order };
+                var weights = new Weights(random, outputs, inputs, layout);
                 var x = Floats(random, rows * inputs);
                 var y = Multiply(MatrixKernels.Int8Dot, 2, weights, layout, x, rows, accumulate: true);
-                var rounded = Enumerable.Range(0, rows).SelectMany(r => Rounded(x.AsSpan(r * inputs, inputs))).ToArray();
+                var rounded = Enumerable.Range(0, rows).SelectMany(r => Rounded(layout, x.AsSpan(r * inputs, inputs))).ToArray();
                 for (var i = 0; i < y.Length; i++)
                 {
                     var (row, output) = Math.DivRem(i, outputs);
@@ -54,8 +56,7 @@ public sealed unsafe class Int8DotTests
     {
         var random = new Random(3);
         const int inputs = 120, outputs = 50;
-        var order = Enumerable.Range(0, inputs).Reverse().ToArray();
-        foreach (var layout in new[] { new QuantizedLayout(WeightCode.Int8, 24), new QuantizedLayout(WeightCode.Int8, 32) { InputOrder = order }, new QuantizedLayout(WeightCode.Int4, 32) })
+        foreach (var layout in new[] { new QuantizedLayout(WeightCode.Int8, 24), new QuantizedLayout(WeightCode.Int4, 40), new QuantizedLayout(WeightCode.Float4E2M1, 32) })
         {
             var weights = new Weights(random, outputs, inputs, layout);
             var x = Floats(random, 3 * inputs);
@@ -92,7 +93,7 @@ public sealed unsafe class Int8DotTests
         using var pool = new WorkerPool(threads);
         using var kernels = KernelPaths.Create(pool, path);
         using var matrix = new QuantizedMatrix(weights.Codes.Length, weights.Inputs, layout, kernels.PanelWidth);
-        for (var output = 0; output < weights.Codes.Length; output++) matrix.SetOutput(output, weights.Codes[output], weights.Scales[output], []);
+        for (var output = 0; output < weights.Codes.Length; output++) matrix.SetOutput(output, weights.Codes[output], weights.Scales[output], weights.Zeros[output]);
         var y = new float[rows * matrix.Outputs];
         Array.Fill(y, 1);
         fixed (float* px = x, py = y)
@@ -100,12 +101,15 @@ public sealed unsafe class Int8DotTests
         return y;
     }
 
-    private static IEnumerable<double> Rounded(ReadOnlySpan<float> row)
+    /// <summary>A row as the kernels round it, in the weights' order.</summary>
+    private static IEnumerable<double> Rounded(QuantizedLayout layout, ReadOnlySpan<float> given)
     {
+        var row = given.ToArray();
+        if (layout.InputOrder is { } order) row = [.. order.Select(i => row[i])];
         var values = new List<double>();
         for (var first = 0; first < row.Length; first += 32)
         {
-            var group = row[first..Math.Min(first + 32, row.Length)];
+            var group = row.AsSpan(first, Math.Min(32, row.Length - first));
             var largest = 0f;
             foreach (var value in group) largest = MathF.Max(largest, MathF.Abs(value));
             foreach (var value in group) values.Add(Math.Round(value * (127 / largest), MidpointRounding.ToEven) * (largest / 127));
@@ -125,6 +129,14 @@ public sealed unsafe class Int8DotTests
         public float[][] Scales { get; } =
             [.. Enumerable.Range(0, outputs).Select(_ => Floats(random, layout.Groups(inputs)).Select(s => layout.HasFloat32Scales ? s / 100 : BFloat16Bits.ToSingle(BFloat16Bits.FromSingle(s / 100))).ToArray())];
 
-        public double Value(int output, int input) => (double)Scales[output][input / layout.GroupSize] * (Codes[output][input] - 128);
+        public float[][] Zeros { get; } =
+            [.. Enumerable.Range(0, outputs).Select(_ => layout.HasZeroPoints ? Enumerable.Range(0, layout.Groups(inputs)).Select(_ => (float)random.Next(-8, 9)).ToArray() : [])];
+
+        public double Value(int output, int input)
+        {
+            var group = input / layout.GroupSize;
+            var code = layout.Code.ToSingle(Codes[output][input]) - (layout.HasZeroPoints ? Zeros[output][group] : 0);
+            return (double)Scales[output][group] * code;
+        }
     }
 }

@@ -41,7 +41,7 @@ internal sealed unsafe class AssembledTiles : TileSet
 
     public override int RowsFor(int rows) => rows;
 
-    public override int MaxRows(TileFormat format) => IsInt8(format) ? Int8TileAssembler.MaxRows : FloatTileAssembler.MaxRows;
+    public override int MaxRows(TileFormat format) => IsInt8(format) ? Int8TileAssembler.MaxRows(format) : FloatTileAssembler.MaxRows;
 
     public override int PanelsFor(TileFormat format, int rows) => IsInt8(format) ? Int8TileAssembler.PanelsFor(rows) : FloatTileAssembler.PanelsFor(rows);
 
@@ -63,5 +63,5 @@ internal sealed unsafe class AssembledTiles : TileSet
         _kernels.Clear();
     }
 
-    private static bool IsInt8(TileFormat format) => format is TileFormat.Int8Dot or TileFormat.Int8DotFloat32Scales;
+    private static bool IsInt8(TileFormat format) => format is TileFormat.Int8Dot or TileFormat.Int4Dot;
 }

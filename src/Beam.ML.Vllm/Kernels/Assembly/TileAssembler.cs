@@ -53,14 +53,14 @@ internal abstract class TileAssembler
 
     public static byte[] Assemble(TileShape shape, bool windows)
     {
-        TileAssembler assembler = shape.Format is TileFormat.Int8Dot or TileFormat.Int8DotFloat32Scales ? new Int8TileAssembler(shape) : new FloatTileAssembler(shape);
+        TileAssembler assembler = shape.HasInt8Rows ? new Int8TileAssembler(shape) : new FloatTileAssembler(shape);
         assembler.Write(windows);
         using var stream = new MemoryStream();
         assembler.Code.Assemble(new StreamCodeWriter(stream), 0);
         return stream.ToArray();
     }
 
-    /// <summary>What comes before the loop.</summary>
+    /// <summary>What comes before all else; general registers have nothing in them yet but the argument.</summary>
     protected virtual void WriteStart()
     {
     }
@@ -84,7 +84,7 @@ internal abstract class TileAssembler
     protected AssemblerRegisterZMM[] TakeRows()
     {
         var left = Vectors.Length - _used;
-        return TakeMany(KeepsRows(left) ? Shape.Rows : Math.Min(4, left));
+        return TakeMany(Math.Min(left, KeepsRows(left) ? Math.Max(Shape.Rows, 2) : 4));
     }
 
     /// <summary>Whether each row has a register of its own, which is loaded once for all panels.</summary>
@@ -122,6 +122,7 @@ internal abstract class TileAssembler
         var arguments = windows ? rcx : rdi;
         var saved = windows ? Math.Clamp(_used - (Vectors.Length - Preserved.Length), 0, Preserved.Length) : 0;
         for (var i = 0; i < saved; i++) Code.vmovups(__xmmword_ptr[arguments + 48 + (16 * i)], Preserved[i]);
+        WriteStart();
         Code.mov(_panel, __[arguments]);
         Code.mov(_panelBytes, __[arguments + 8]);
         Code.lea(_threePanelBytes, __[_panelBytes + (_panelBytes * 2)]);
@@ -130,7 +131,6 @@ internal abstract class TileAssembler
         Code.mov(_passes, __[arguments + 32]);
         Code.mov(_prefetch, __[arguments + 40]);
         foreach (var sum in _sums) Code.vpxord(sum, sum, sum);
-        WriteStart();
 
         var loop = Code.CreateLabel();
         Code.Label(ref loop);
