@@ -11,6 +11,7 @@ IBenchmark[] all =
     new EngineBenchmark("random-weights", "random:qwen2.5-0.5b", BenchParts.Speed | BenchParts.Skewed),
     new EngineBenchmark("gemma-2b", "random:gemma-2b", BenchParts.Speed),
     new EngineBenchmark("moe", "random:moe", BenchParts.Speed),
+    new StructuredBenchmark(),
     new KernelBenchmark(),
     new SpeedBenchmark(tinyGemma),
     new LlamaCppBenchmark(),

@@ -7,7 +7,7 @@ internal static class LogitFilters
 {
     public static void Apply(Span<float> logits, SamplingParams p, SamplerState state)
     {
-        state.Structure?.Apply(logits);
+        state.Structure?.Apply(logits, endsRequest: !p.IgnoreEos && state.OutputIds.Count + 1 >= p.MinTokens);
         if (p.AllowedTokenIds is { } allowed) KeepOnly(logits, allowed);
         for (var i = 0; i < p.BadWordsTokenIds.Count; i++)
             if (p.BadWordsTokenIds[i] is var word && state.EndsWith(word, word.Count - 1)) Forbid(logits, word[^1]);

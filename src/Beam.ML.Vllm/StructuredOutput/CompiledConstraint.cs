@@ -12,6 +12,9 @@ internal sealed class CompiledConstraint
 {
     private const long MaxMaskBytes = 16 << 20;
 
+    // Few tokens are longer: it is cheaper to look at these than further ahead.
+    private const int MostPlainCharacters = 16;
+
     private readonly Lock _lock = new();
     private readonly TokenVocabulary _vocabulary;
     private readonly StackAutomaton _automaton;
@@ -50,6 +53,9 @@ internal sealed class CompiledConstraint
         }
     }
 
+    /// <summary>Whether a token adds to the text.</summary>
+    public bool IsText(int token) => !_vocabulary.BytesOf(token).IsEmpty;
+
     /// <summary>The tokens that fit at a place.</summary>
     public TokenMask MaskOf(StackNode place)
     {
@@ -82,7 +88,7 @@ internal sealed class CompiledConstraint
         _automaton.BeginWork();
         var bits = new ulong[_vocabulary.Words];
         Walk(_vocabulary.Others, place, bits);
-        var free = PlainText.Length(_automaton, place, _vocabulary.LongestPlain);
+        var free = PlainText.Length(_automaton, place, Math.Min(_vocabulary.LongestPlain, MostPlainCharacters));
         foreach (var part in _vocabulary.Plain)
             if (part.Characters <= free)
                 for (var i = 0; i < bits.Length; i++) bits[i] |= part.Mask[i];

@@ -19,18 +19,22 @@ internal sealed class StructuredOutputState(CompiledConstraint constraint, int[]
     private TokenMask Mask => _mask ??= constraint.MaskOf(_place);
 
     /// <summary>Forbids all tokens that do not fit.</summary>
+    /// <param name="logits">One logit for each token.</param>
+    /// <param name="endsRequest">Whether an end-of-sequence token ends the request. If not, one that is written out in the text is not allowed.</param>
     /// <exception cref="StructuredOutputException">No token of the vocabulary fits.</exception>
-    public void Apply(Span<float> logits)
+    public void Apply(Span<float> logits, bool endsRequest)
     {
-        if (_ended)
-        {
-            KeepEnds(logits);
-            return;
-        }
         if (_failure is not null) throw _failure;
-        if (Mask is { Count: 0, CanEnd: false })
-            throw new StructuredOutputException("No token continues the structured output: the model's vocabulary has none that fits, or the output is nested too deeply.");
-        Mask.Apply(logits, endTokens);
+        if (_ended) KeepEnds(logits);
+        else
+        {
+            if (Mask is { Count: 0, CanEnd: false })
+                throw new StructuredOutputException("No token continues the structured output: the model's vocabulary has none that fits, or the output is nested too deeply.");
+            Mask.Apply(logits, endTokens);
+        }
+        if (endsRequest || Array.TrueForAll(endTokens, constraint.IsText)) return;
+        foreach (var id in endTokens)
+            if (constraint.IsText(id) && (uint)id < (uint)logits.Length) logits[id] = float.NegativeInfinity;
     }
 
     /// <summary>Goes on by a chosen token.</summary>

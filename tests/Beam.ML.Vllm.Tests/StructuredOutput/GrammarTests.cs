@@ -13,6 +13,7 @@ public sealed class GrammarTests
     [TestCase("root ::= \"\\x41\\u00e9\"", "Aé", "A")]
     [TestCase("root ::= root \"+\" [0-9] | [0-9]", "1+2+3", "1+")]
     [TestCase("root ::= root root | \"a\"", "aaaa", "")]
+    [TestCase("root ::= root root \"x\" | \"\"", "xxx", "y")]
     [TestCase("root ::= a \"!\"\na ::= b \"x\" | \"s\"\nb ::= a \"y\" | \"t\"", "syxyx!", "sx!")]
     [TestCase("root ::= a\na ::= ws a \"x\" | \"y\"\nws ::= \" \"?", "  yxx", " x")]
     [TestCase("root ::= root | \"a\"", "a", "aa")]

@@ -27,5 +27,6 @@ internal sealed class Language
     /// <summary>Whether a text may go on from here, or is whole.</summary>
     public bool StartsWith(string text) => !After(text).IsDead;
 
-    public StackNode After(string text) => Constraint.After(Constraint.Start, Encoding.UTF8.GetBytes(text));
+    /// <summary>The place after a text that came in tokens of a few bytes.</summary>
+    public StackNode After(string text) => Encoding.UTF8.GetBytes(text).Chunk(16).Aggregate(Constraint.Start, (place, token) => Constraint.After(place, token));
 }

@@ -93,9 +93,10 @@ internal sealed class LeftRecursion
             if (edge < 0) return;
             Count();
             var target = _graph[edge].Target;
+            var ends = EndsOf(start);
             _graph[edge].Kind = EdgeKind.Gone;
             if (!handled.Add(target)) continue;
-            foreach (var end in EndsOf(start)) _graph.Silent(end, target);
+            foreach (var end in ends) _graph.Silent(end, target);
         }
     }
 

@@ -71,14 +71,26 @@ internal sealed class StackAutomaton
         var kind = ClassOf[value];
         if (next[kind] is { } known) return known;
         _seeds.Clear();
+
+        // All bytes around this one that the same edges read lead to the same place.
+        var (low, high) = (0, 255);
         for (var i = 0; i < node.States.Length; i++)
             for (var edge = _graph.FirstEdge(node.States[i]); edge >= 0; edge = _graph[edge].Next)
             {
                 ref readonly var e = ref _graph[edge];
                 Work(1);
-                if (e.Kind == EdgeKind.Byte && value >= e.Low && value <= e.High) _seeds.Add(e.Target, node.Below[i]);
+                if (e.Kind != EdgeKind.Byte) continue;
+                if (value < e.Low) high = Math.Min(high, e.Low - 1);
+                else if (value > e.High) low = Math.Max(low, e.High + 1);
+                else
+                {
+                    (low, high) = (Math.Max(low, e.Low), Math.Min(high, e.High));
+                    _seeds.Add(e.Target, node.Below[i]);
+                }
             }
-        return next[kind] = _seeds.Settle();
+        var result = _seeds.Settle();
+        next.AsSpan(ClassOf[low]..(ClassOf[high] + 1)).Fill(result);
+        return result;
     }
 
     // Most bytes lead nowhere: these are found in one pass over the edges.
@@ -153,6 +165,23 @@ internal sealed class StackAutomaton
         return union;
     }
 
+    /// <summary>The union of many sets at once: one by one it would be quadratic in their number.</summary>
+    private StackNode Union(List<StackNode> nodes)
+    {
+        if (nodes.Count <= 2) return nodes.Count == 0 ? Dead : Union(nodes[0], nodes[^1]);
+        var merged = new SortedDictionary<int, List<StackNode>>();
+        var isEnd = false;
+        foreach (var node in nodes)
+        {
+            isEnd |= node.IsEnd;
+            Work(node.States.Length + 1);
+            for (var i = 0; i < node.States.Length; i++)
+                if (!merged.TryGetValue(node.States[i], out var below)) merged.Add(node.States[i], [node.Below[i]]);
+                else if (below[^1] != node.Below[i]) below.Add(node.Below[i]);
+        }
+        return Intern([.. merged.Keys], [.. merged.Values.Select(Union)], isEnd);
+    }
+
     private (int Count, byte[] ClassOf) FindClasses()
     {
         var starts = new bool[257];
@@ -178,8 +207,8 @@ internal sealed class StackAutomaton
         private readonly StateGraph _graph = automaton._graph;
         private readonly HashSet<(int State, int Below)> _seen = [];
         private readonly Stack<(int State, StackNode Below)> _pending = new();
-        private readonly Dictionary<int, StackNode> _reached = [];
-        private readonly Dictionary<int, StackNode> _entered = [];
+        private readonly Dictionary<int, List<StackNode>> _reached = [];
+        private readonly Dictionary<int, List<StackNode>> _entered = [];
         private readonly PriorityQueue<int, int> _order = new();
         private readonly SortedDictionary<int, StackNode> _stable = [];
         private readonly HashSet<int> _open = [];
@@ -226,12 +255,13 @@ internal sealed class StackAutomaton
                     if (e.Kind == EdgeKind.Silent || (e.Kind == EdgeKind.Call && automaton._nullable[e.Rule])) Add(e.Target, below);
                 }
             }
-            foreach (var (state, below) in _reached)
+            foreach (var (state, belows) in _reached)
             {
+                var below = automaton.Union(belows);
                 EnterCalls(state, below);
                 if (ReadsBytes(state)) _stable[state] = below;
             }
-            while (_order.TryDequeue(out var rule, out _)) Open(rule, _entered[rule]);
+            while (_order.TryDequeue(out var rule, out _)) Open(rule, automaton.Union(_entered[rule]));
             return automaton.Intern([.. _stable.Keys], [.. _stable.Values], _isEnd);
         }
 
@@ -274,8 +304,11 @@ internal sealed class StackAutomaton
             Reach(_entered, rule, below);
         }
 
-        private void Reach(Dictionary<int, StackNode> map, int key, StackNode below) =>
-            map[key] = map.TryGetValue(key, out var known) ? automaton.Union(known, below) : below;
+        private static void Reach(Dictionary<int, List<StackNode>> map, int key, StackNode below)
+        {
+            if (!map.TryGetValue(key, out var known)) map.Add(key, [below]);
+            else if (known[^1] != below) known.Add(below);
+        }
 
         private bool ReadsBytes(int state)
         {

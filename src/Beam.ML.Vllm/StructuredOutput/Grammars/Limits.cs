@@ -30,7 +30,10 @@ internal static class Limits
     public const int StackDepth = 1024;
 
     /// <summary>Steps that finding out where a token leads, or which tokens fit, may take.</summary>
-    public const int MatchWork = 1 << 22;
+    public const int MatchWork = 1 << 18;
+
+    /// <summary>Schemas that are looked at, with every combination of choices, when a JSON schema is taken apart.</summary>
+    public const int SchemaWork = 1 << 17;
 
     public static StructuredOutputException TooLarge(string what) =>
         new($"The structured output constraint is too large: it has more than {what}. Use smaller repetition counts, or fewer alternatives.");

@@ -48,22 +48,20 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
         if (max is not null && (other is not null || max < properties.Count)) throw schema.Error("maxProperties is not supported beside properties");
         if (min > Math.Max(1, needed)) throw schema.Error("minProperties above 1 is not supported beside properties that are not required");
 
-        // From the last one backwards: what may follow a property.
-        var after = new Expr[properties.Count + 1];
-        after[^1] = other is null ? Expr.Empty : compiler.Grammar.Add("other properties", Expr.Star(Expr.Seq(layout.Comma, other)));
+        // From the last one backwards: what starts with a property from here on, and what may follow the one before.
+        var next = other is null ? Expr.Never : compiler.Grammar.Add("other properties", Expr.Seq(other, Expr.Star(Expr.Seq(layout.Comma, other))));
+        var after = other is null ? Expr.Empty : Expr.Optional(Expr.Seq(layout.Comma, next));
+        var requiredSeen = false;
         for (var i = properties.Count - 1; i >= 0; i--)
         {
-            var pair = Expr.Seq(layout.Comma, properties[i].Pair);
-            after[i] = compiler.Grammar.Add("properties", Expr.Seq(properties[i].Required ? pair : Expr.Optional(pair), after[i + 1]));
+            var pair = Expr.Seq(properties[i].Pair, after);
+            requiredSeen |= properties[i].Required;
+            next = compiler.Grammar.Add("properties", properties[i].Required ? pair : Expr.Alt(pair, next));
+            var following = Expr.Seq(layout.Comma, next);
+            after = compiler.Grammar.Add("more properties", requiredSeen ? following : Expr.Optional(following));
         }
-
-        // Any property may come first up to the first that must be there.
-        var first = new List<Expr>();
-        var last = properties.FindIndex(p => p.Required);
-        for (var i = 0; i <= (last < 0 ? properties.Count - 1 : last); i++) first.Add(Expr.Seq(properties[i].Pair, after[i + 1], layout.Blanks));
-        if (last < 0 && other is not null) first.Add(Expr.Seq(other, after[^1], layout.Blanks));
-        if (last < 0 && min == 0) first.Add(Expr.Empty);
-        return Expr.Alt(first);
+        var content = Expr.Seq(next, layout.Blanks);
+        return requiredSeen || min > 0 ? content : Expr.Optional(content);
     }
 
     /// <summary>What holds for a property that is named; null where it cannot be.</summary>

@@ -16,6 +16,7 @@ internal sealed class SchemaCompiler
     private readonly Dictionary<string, SchemaPart> _anchors = new(StringComparer.Ordinal);
     private readonly ArraySchemas _arrays;
     private readonly ObjectSchemas _objects;
+    private int _work;
 
     private SchemaCompiler(JsonElement root, JsonLayout layout)
     {
@@ -113,6 +114,7 @@ internal sealed class SchemaCompiler
     /// <summary>Takes a schema apart into what it says itself and choices; false if nothing can hold.</summary>
     private bool Flatten(SchemaPart part, List<SchemaPart> flat, HashSet<string> seen, HashSet<string> open)
     {
+        if (++_work > Limits.SchemaWork) throw Limits.TooLarge("its share of combinations of anyOf, oneOf and allOf in its JSON schema");
         if (part.Kind != SchemaPartKind.Whole)
         {
             if (seen.Add(part.Key)) flat.Add(part);

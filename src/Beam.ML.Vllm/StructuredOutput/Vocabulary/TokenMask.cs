@@ -23,18 +23,22 @@ internal sealed class TokenMask(ulong[] bits, bool canEnd)
     {
         Span<float> ends = endTokens.Length <= 64 ? stackalloc float[endTokens.Length] : new float[endTokens.Length];
         for (var i = 0; i < ends.Length; i++) ends[i] = (uint)endTokens[i] < (uint)logits.Length ? logits[endTokens[i]] : 0;
+        Span<float> kept = stackalloc float[64];
         for (var word = 0; word * 64 < logits.Length; word++)
         {
             var part = logits.Slice(word * 64, Math.Min(64, logits.Length - word * 64));
             var allowed = word < bits.Length ? bits[word] : 0;
             if (allowed == ulong.MaxValue) continue;
-            if (allowed == 0)
+            if (BitOperations.PopCount(allowed) > 32)
             {
-                part.Fill(float.NegativeInfinity);
+                for (var rest = ~allowed; rest != 0; rest &= rest - 1)
+                    if (BitOperations.TrailingZeroCount(rest) is var i && i < part.Length) part[i] = float.NegativeInfinity;
                 continue;
             }
-            for (var i = 0; i < part.Length; i++)
-                if ((allowed >> i & 1) == 0) part[i] = float.NegativeInfinity;
+            if (allowed != 0) part.CopyTo(kept);
+            part.Fill(float.NegativeInfinity);
+            for (var rest = allowed; rest != 0; rest &= rest - 1)
+                if (BitOperations.TrailingZeroCount(rest) is var i && i < part.Length) part[i] = kept[i];
         }
         for (var i = 0; i < ends.Length; i++)
             if ((uint)endTokens[i] < (uint)logits.Length) logits[endTokens[i]] = CanEnd ? ends[i] : float.NegativeInfinity;
