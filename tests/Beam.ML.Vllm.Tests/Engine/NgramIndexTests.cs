@@ -9,7 +9,7 @@ namespace Beam.ML.Vllm.Tests.Engine;
 public sealed class NgramIndexTests
 {
     [Test]
-    public void The_longest_match_counts_and_of_equals_the_first()
+    public void The_longest_match_counts_and_of_equals_the_last()
     {
         var index = new NgramIndex(1, 3);
         Assert.Multiple(() =>
@@ -19,6 +19,7 @@ public sealed class NgramIndexTests
             Assert.That(index.FindContinuation([7, 8, 9, 8, 9]), Is.EqualTo(3));
             Assert.That(index.FindContinuation([7, 8, 9, 8, 9, 5]), Is.EqualTo(-1));
             Assert.That(index.FindContinuation([7, 8, 9, 8, 9, 5, 9, 8, 9]), Is.EqualTo(5));
+            Assert.That(index.FindContinuation([7, 8, 9, 8, 9, 5, 9, 8, 9, 7, 8]), Is.EqualTo(2));
             Assert.That(index.FindContinuation([7, 8, 9, 8, 9, 5, 9, 8, 9, 7, 8, 9]), Is.EqualTo(3));
         });
     }
@@ -59,7 +60,7 @@ public sealed class NgramIndexTests
         for (var length = Math.Min(longest, text.Length); length >= shortest; length--)
         {
             var run = text[^length..];
-            for (var start = 0; start + length < text.Length; start++)
+            for (var start = text.Length - length - 1; start >= 0; start--)
             {
                 if (text.Slice(start, length).SequenceEqual(run)) return start + length;
             }

@@ -1,5 +1,6 @@
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.StructuredOutput;
 using Beam.ML.Vllm.Tests.Engine.Fakes;
 using Beam.ML.Vllm.Tests.Models;
 using NUnit.Framework;
@@ -79,13 +80,44 @@ public sealed class SpeculationTests
             {
                 MaxTokens = 48, IgnoreEos = i % 2 == 0, Temperature = i % 3 == 0 ? 0 : 0.7, Seed = i, TopP = 0.9,
                 RepetitionPenalty = i % 4 == 0 ? 1.2 : 1, Stop = i % 6 == 5 ? ["the"] : [],
+                Logprobs = i % 3 == 1 ? 4 : null,
+                StructuredOutputs = (i % 5) switch
+                {
+                    1 => new StructuredOutputsParams { Regex = "( [a-c]{1,3}){12}" },
+                    2 => new StructuredOutputsParams { Choice = ["Paris, Paris, Paris, Paris", "Rome, Rome, Rome, Rome, Rome"] },
+                    _ => null,
+                },
             })).ToArray();
         var expected = await Task.WhenAll(requests.Select(r => plain.CompleteAsync(r.Prompt, r.Parameters)));
         var actual = await Task.WhenAll(requests.Select(r => drafting.CompleteAsync(r.Prompt, r.Parameters)));
         Assert.That(actual.Select(o => (o.Text, o.FinishReason)), Is.EqualTo(expected.Select(o => (o.Text, o.FinishReason))));
         Assert.That(actual.Select(o => o.TokenIds), Is.EqualTo(expected.Select(o => o.TokenIds)));
+        Assert.That(actual.Select(Logprobs), Is.EqualTo(expected.Select(Logprobs)));
+        Assert.That(actual.Count(o => Logprobs(o).Length > 0), Is.EqualTo(4));
         Assert.That(drafting.Stats.SpecDecodeAcceptedTokens, Is.GreaterThan(20));
     }
+
+    /// <summary>What a small model says when it may not stop.</summary>
+    [Test]
+    public async Task Text_that_goes_in_circles_comes_several_tokens_a_step()
+    {
+        var options = new EngineOptions { Model = TestModels.TinyGemma, NumThreads = 1, NumKvBlocks = 256 };
+        var tokensPerStep = new List<double>();
+        foreach (var speculation in new[] { null, new SpeculativeConfig { NumSpeculativeTokens = 5, PromptLookupMax = 4, PromptLookupMin = 2 } })
+        {
+            await using var engine = new LlmEngine(options with { SpeculativeConfig = speculation });
+            await engine.CompleteAsync("Describe three things.", Greedy with { MaxTokens = 250 });
+            var stats = engine.Stats;
+            tokensPerStep.Add((double)stats.GenerationTokens / stats.Steps);
+            await TestContext.Out.WriteLineAsync($"{tokensPerStep[^1]:f2} tokens a step, {stats.SpecDecodeAcceptanceRate:p0} of {stats.SpecDecodeDraftTokens} drafted tokens accepted");
+        }
+
+        Assert.That(tokensPerStep[0], Is.EqualTo(1));
+        Assert.That(tokensPerStep[1], Is.GreaterThan(1.3));
+    }
+
+    private static (int, float, int)[] Logprobs(RequestOutput output) =>
+        [.. (output.Outputs[0].Logprobs ?? []).Select(p => p.Token).Select(t => (t.TokenId, t.Logprob, t.Rank))];
 
     [Test]
     public void The_configuration_is_read_from_json_and_checked()

@@ -9,7 +9,7 @@ namespace Beam.Cli.Engine.Serve;
 /// <summary>The server's own arguments: vLLM's names and meanings.</summary>
 internal sealed class ServerArguments
 {
-    private const string KeyVariable = "VLLM_API_KEY";
+    private const string KeyVariable = "VLLM_API_KEY", LoraVariable = "VLLM_ALLOW_RUNTIME_LORA_UPDATING";
 
     private static readonly ServerOptions Default = new();
 
@@ -58,6 +58,7 @@ internal sealed class ServerArguments
             AllowedOrigins = parsed.GetValue(_allowedOrigins) ?? [],
             Certificate = ReadCertificate(parsed.GetValue(_certificate), parsed.GetValue(_certificateKey)),
             ShutdownGrace = TimeSpan.FromSeconds(parsed.GetValue(_shutdownTimeout)),
+            AllowRuntimeLoraUpdating = Environment.GetEnvironmentVariable(LoraVariable) is "1" or "true" or "True",
             MaxConcurrentSequences = parsed.GetValue(_maxConcurrentSequences),
         };
     }

@@ -1,7 +1,7 @@
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>
-/// Where each run of a few tokens stood first in a growing text: one hash table of positions for each length. A token costs the same
+/// Where each run of a few tokens stood last in a growing text: one hash table of positions for each length. A token costs the same
 /// however long the text is, and takes at most 16 bytes for each length.
 /// </summary>
 internal sealed class NgramIndex(int shortest, int longest)
@@ -14,7 +14,7 @@ internal sealed class NgramIndex(int shortest, int longest)
     private int _indexed;
 
     /// <summary>
-    /// The position after an earlier occurrence of the longest run that the text ends with: the first such occurrence. -1 if there is none.
+    /// The position after the last earlier occurrence of the longest run that the text ends with; -1 if there is none.
     /// The text is the one of the last call with tokens added.
     /// </summary>
     public int FindContinuation(ReadOnlySpan<int> text)
@@ -32,7 +32,7 @@ internal sealed class NgramIndex(int shortest, int longest)
         return -1;
     }
 
-    /// <summary>Notes the runs that end at a position, but those that are known.</summary>
+    /// <summary>Notes the runs that end at a position.</summary>
     private void Insert(ReadOnlySpan<int> text, int end)
     {
         Hash(text, end);
@@ -40,8 +40,7 @@ internal sealed class NgramIndex(int shortest, int longest)
         {
             ref var table = ref _tables[length - shortest];
             if (2 * (end + 1) > table.Length) Grow(ref table, text, length);
-            ref var slot = ref table[Slot(table, text, end, length)];
-            if (slot == 0) slot = end + 1;
+            table[Slot(table, text, end, length)] = end + 1;
         }
     }
 

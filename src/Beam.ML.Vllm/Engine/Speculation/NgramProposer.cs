@@ -16,12 +16,21 @@ internal sealed class NgramProposer(SpeculativeConfig config, int maxModelLength
         var index = sequence.Ngrams ??= new NgramIndex(config.Shortest, config.Longest);
         var found = index.FindContinuation(sequence.Tokens);
         if (found < 0) return 0;
-        var guess = sequence.Tokens.Slice(found, Math.Min(limit, sequence.Length - found));
 
-        // A token that ends the text is left to be sampled: nothing is to be verified after it.
+        // What repeats itself is guessed to go on doing so: a draft may be longer than what is known after the match. A token that ends
+        // the text is left to be sampled, as nothing is to be verified after it.
+        Span<int> draft = stackalloc int[limit];
+        var tokens = sequence.Tokens;
         var count = 0;
-        while (count < guess.Length && !Ends(sequence, guess[count])) count++;
-        sequence.SetDraft(guess[..count]);
+        for (; count < limit; count++)
+        {
+            var at = found + count;
+            var token = at < tokens.Length ? tokens[at] : draft[at - tokens.Length];
+            if (Ends(sequence, token)) break;
+            draft[count] = token;
+        }
+
+        sequence.SetDraft(draft[..count]);
         return count;
     }
 
