@@ -41,6 +41,25 @@ public sealed class OpenAIClientTests
     }
 
     [Test]
+    public async Task Reads_embeddings_as_floats_and_as_base64()
+    {
+        await using var server = await StartAsync();
+        var embeddings = await OpenAIClient.CallAsync(server, "embeddings");
+        Assert.That(embeddings.At("count").GetInt32(), Is.EqualTo(2));
+        var floats = embeddings.At("float").EnumerateArray().Select(e => e.GetSingle()).ToArray();
+        Assert.That(embeddings.At("base64").EnumerateArray().Select(e => e.GetSingle()), Is.EqualTo(floats));
+    }
+
+    [Test]
+    public async Task Reads_calls_of_tools_and_answers_that_keep_to_a_schema()
+    {
+        await using var server = await StartAsync();
+        Assert.That((await OpenAIClient.CallAsync(server, "jsonSchema")).TryGetProperty("ok", out _), Is.True);
+        var call = await OpenAIClient.CallAsync(server, "namedTool");
+        Assert.That(call.Text("name"), Is.EqualTo("capital"));
+    }
+
+    [Test]
     public async Task Reads_errors()
     {
         await using var server = await StartAsync();

@@ -27,6 +27,16 @@ public sealed class ToolCallParserTests
     }
 
     [Test]
+    public void A_list_of_calls_that_had_to_be_made_is_read_at_its_end_and_one_cut_short_is_text()
+    {
+        var whole = new RequiredToolCallParser();
+        Assert.That(whole.Append("[{\"name\": \"f\", ", ends: false).Content, Is.Empty);
+        Assert.That(whole.Append("\"parameters\": {\"a\": 1}}]", ends: true).Calls.Single().Arguments, Is.EqualTo("{\"a\": 1}"));
+        var cut = new RequiredToolCallParser().Append("[{\"name\": \"f\"", ends: true);
+        Assert.That((cut.Content, cut.Calls.Count), Is.EqualTo(("[{\"name\": \"f\"", 0)));
+    }
+
+    [Test]
     public void A_call_nested_without_end_is_text() =>
         Assert.That(ToolCallParser.Create("hermes").Append("<tool_call>" + new string('[', 100_000) + "</tool_call>", ends: true).Calls, Is.Empty);
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Beam.ML.Vllm.Server.Generation;
 using Beam.ML.Vllm.Server.Hosting;
 using Beam.ML.Vllm.Server.Protocol;
+using Beam.ML.Vllm.Server.Tools;
 using Microsoft.AspNetCore.Http;
 
 namespace Beam.ML.Vllm.Server.Endpoints;
@@ -25,7 +26,6 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
     {
         var model = server.Models.Resolve(fields.String("model"));
         var stream = StreamOptions.Read(fields);
-        var parsesTools = ReadToolChoice(fields) && server.Options.ToolCallParser is not null;
         var withLogprobs = fields.Bool("logprobs");
         var topLogprobs = SamplingFields.Count(fields, "top_logprobs");
         if (!withLogprobs && topLogprobs is not (null or 0)) throw ApiException.Invalid("top_logprobs needs logprobs=true.", "top_logprobs");
@@ -36,8 +36,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
             Logprobs = withLogprobs && parameters.LogprobTokenIds is null ? topLogprobs ?? 0 : null,
             MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? server.Models.DefaultChatTokens,
         });
-        // The marks of a call may be special tokens.
-        if (parsesTools) parameters = parameters with { SkipSpecialTokens = false };
+        var tools = ToolChoice.Read(fields, parameters, server.Options.ToolCallParser);
         var prompt = server.Prompts.Truncate(server.Chat.Render(fields, server.Prompts), fields, parameters.MaxTokens);
         var request = new GenerationRequest
         {
@@ -45,39 +44,17 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
             Model = model,
             Lora = server.Models.Adapter(model),
             Prompts = [prompt],
-            Parameters = parameters,
+            Parameters = tools.Parameters,
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
         };
         return (request, new ChatFormat(request, server)
         {
             Prefix = fields.Bool("echo") ? LastMessage(fields, server.Options.ResponseRole) : "",
-            ParsesTools = parsesTools,
+            Tools = tools,
             WithLogprobs = withLogprobs,
             ReturnTokenIds = fields.Bool("return_token_ids"),
         });
-    }
-
-    /// <summary>Whether the model may call tools.</summary>
-    private static bool ReadToolChoice(JsonFields fields)
-    {
-        var tools = fields.Array("tools");
-        if (tools?.GetArrayLength() == 0) throw ApiException.Invalid("tools cannot be an empty list; leave it out.", "tools");
-        if (tools is { } list)
-        {
-            foreach (var tool in list.EnumerateArray())
-            {
-                if (tool.ValueKind != JsonValueKind.Object || !tool.TryGetProperty("function"u8, out var function) || function.ValueKind != JsonValueKind.Object
-                    || !function.TryGetProperty("name"u8, out var name) || name.ValueKind != JsonValueKind.String)
-                    throw ApiException.Invalid("Each of tools must be {\"type\": \"function\", \"function\": {\"name\": …, \"parameters\": …}}.", "tools");
-            }
-        }
-
-        if (fields.Get("tool_choice") is not { } choice) return tools is not null;
-        if (choice.ValueKind == JsonValueKind.String && choice.ValueEquals("none"u8)) return false;
-        if (tools is null) throw ApiException.Invalid("tool_choice needs tools to choose from.", "tool_choice");
-        if (choice.ValueKind == JsonValueKind.String && choice.ValueEquals("auto"u8)) return true;
-        throw fields.Wrong("tool_choice", "none or auto", choice);
     }
 
     private static string LastMessage(JsonFields fields, string role)

@@ -19,7 +19,7 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
     /// <summary>What the answer's text begins with.</summary>
     public string Prefix { get; init; } = "";
 
-    public bool ParsesTools { get; init; }
+    public required ToolChoice Tools { get; init; }
 
     public bool WithLogprobs { get; init; }
 
@@ -163,8 +163,8 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
         json.WriteEndArray();
     }
 
-    private static string? FinishReasonOf(CompletionOutput completion, Choice choice) =>
-        completion.FinishReason == "stop" && choice.Calls > 0 ? "tool_calls" : completion.FinishReason;
+    private string? FinishReasonOf(CompletionOutput completion, Choice choice) =>
+        completion.FinishReason == "stop" && choice.Calls > 0 && !Tools.IsNamed ? "tool_calls" : completion.FinishReason;
 
     /// <summary>What has been written of a choice.</summary>
     private sealed class Choice
@@ -179,8 +179,8 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
 
         public ParsedText Parse(ChatFormat format, CompletionOutput completion)
         {
-            if (!format.ParsesTools) return new ParsedText(completion.Text, []);
-            _parser ??= ToolCallParser.Create(format._options.ToolCallParser!);
+            if (format.Tools.NewParser is null) return new ParsedText(completion.Text, []);
+            _parser ??= format.Tools.NewParser();
             var parsed = _parser.Append(completion.Text, completion.FinishReason is not null);
             Calls += parsed.Calls.Count;
             return parsed;

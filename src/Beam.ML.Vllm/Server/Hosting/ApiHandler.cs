@@ -36,6 +36,7 @@ internal sealed partial class ApiHandler : IDisposable
             ["/v1/chat/completions"] = new ChatCompletionsEndpoint(_server),
             ["/tokenize"] = new TokenizeEndpoint(_server),
             ["/detokenize"] = new DetokenizeEndpoint(_server),
+            ["/v1/embeddings"] = new EmbeddingsEndpoint(_server),
             ["/metrics"] = new MetricsEndpoint(_server),
         };
         if (!options.AllowRuntimeLoraUpdating) return;

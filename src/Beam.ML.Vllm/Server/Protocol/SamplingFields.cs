@@ -9,7 +9,7 @@ internal static class SamplingFields
     // These mean something else, or something more, in a request than among sampling parameters.
     private static readonly HashSet<string> ReadElsewhere = 
     [
-        "max_tokens", "max_completion_tokens", "logprobs", "prompt_logprobs", "structured_outputs", "truncate_prompt_tokens", "output_kind", "detokenize",
+        "max_tokens", "max_completion_tokens", "logprobs", "prompt_logprobs", "truncate_prompt_tokens", "output_kind", "detokenize",
     ];
 
     /// <param name="fields">The request.</param>
@@ -34,7 +34,7 @@ internal static class SamplingFields
 
         var promptLogprobs = Count(fields, "prompt_logprobs");
         if (promptLogprobs is not (null or 0) && fields.Bool("stream")) throw ApiException.Invalid("prompt_logprobs cannot be had with stream=true.", "prompt_logprobs");
-        return parameters with { PromptLogprobs = promptLogprobs };
+        return OutputConstraint.Read(fields, parameters with { PromptLogprobs = promptLogprobs });
     }
 
     /// <summary>How many log probabilities a field asks for; -1 for the whole vocabulary.</summary>

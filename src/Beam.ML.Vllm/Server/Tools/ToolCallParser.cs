@@ -46,8 +46,12 @@ internal abstract class ToolCallParser
             {
                 var reader = new Utf8JsonReader(utf8.AsSpan(at), new JsonReaderOptions { MaxDepth = MaxDepth, AllowMultipleValues = true });
                 using var document = JsonDocument.ParseValue(ref reader);
-                if (ReadCall(document.RootElement) is not { } call) return null;
-                calls.Add(call);
+                foreach (var element in document.RootElement.ValueKind == JsonValueKind.Array ? [.. document.RootElement.EnumerateArray()] : new[] { document.RootElement })
+                {
+                    if (ReadCall(element) is not { } call) return null;
+                    calls.Add(call);
+                }
+
                 at += (int)reader.BytesConsumed;
             }
         }

@@ -1,0 +1,96 @@
+using System.Text;
+using System.Text.Json;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Server.Hosting;
+using Beam.ML.Vllm.StructuredOutput;
+
+namespace Beam.ML.Vllm.Server.Protocol;
+
+/// <summary>Reads what form the answer must have: OpenAI's <c>response_format</c>, beside vLLM's <c>structured_outputs</c> among the sampling parameters.</summary>
+internal static class OutputConstraint
+{
+    /// <summary>Adds what <c>response_format</c> says.</summary>
+    /// <exception cref="ApiException">The format is malformed or unknown, or does not go with another constraint.</exception>
+    public static SamplingParams Read(JsonFields fields, SamplingParams parameters)
+    {
+        if (fields.Object("response_format") is not { } format) return parameters;
+        StructuredOutputsParams constraint;
+        switch (format.String("type"))
+        {
+            case "text":
+                return parameters;
+            case "json_object":
+                constraint = new StructuredOutputsParams { JsonObject = true };
+                break;
+            case "json_schema":
+                var schema = format.Object("json_schema")?.Object("schema") ?? throw ApiException.Invalid(
+                    "response_format of type json_schema needs {\"json_schema\": {\"name\": …, \"schema\": {…}}}.", "response_format.json_schema");
+                constraint = new StructuredOutputsParams { Json = schema.Json.GetRawText() };
+                break;
+            case var other:
+                throw ApiException.Invalid($"response_format.type must be text, json_object or json_schema, got {other ?? "nothing"}.", "response_format.type");
+        }
+
+        return With(parameters, constraint, "response_format");
+    }
+
+    /// <summary>The arguments of one tool.</summary>
+    public static SamplingParams ForTool(SamplingParams parameters, JsonElement tool) =>
+        With(parameters, new StructuredOutputsParams { Json = ParametersOf(tool)?.GetRawText() ?? "{\"type\":\"object\"}" }, "tool_choice");
+
+    /// <summary>Calls of any of the tools: a list of objects with <c>name</c> and <c>parameters</c>.</summary>
+    public static SamplingParams ForAnyTool(SamplingParams parameters, JsonElement tools, bool several)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer)) WriteCallsSchema(json, tools, several);
+        return With(parameters, new StructuredOutputsParams { Json = Encoding.UTF8.GetString(buffer.ToArray()) }, "tool_choice");
+    }
+
+    private static SamplingParams With(SamplingParams parameters, StructuredOutputsParams constraint, string field) => parameters.StructuredOutputs is null
+        // Left to break and indent lines, a model that knows little JSON does nothing else.
+        ? parameters with { StructuredOutputs = constraint with { DisableAnyWhitespace = true } }
+        : throw ApiException.Invalid($"{field} does not go with another constraint of the output; give one of them.", field);
+
+    private static void WriteCallsSchema(Utf8JsonWriter json, JsonElement tools, bool several)
+    {
+        json.WriteStartObject();
+        json.WriteString("type"u8, "array"u8);
+        json.WriteNumber("minItems"u8, 1);
+        if (!several) json.WriteNumber("maxItems"u8, 1);
+        json.WriteStartObject("items"u8);
+        json.WriteStartArray("anyOf"u8);
+        foreach (var tool in tools.EnumerateArray())
+        {
+            json.WriteStartObject();
+            json.WriteString("type"u8, "object"u8);
+            json.WriteStartObject("properties"u8);
+            json.WriteStartObject("name"u8);
+            json.WriteStartArray("enum"u8);
+            tool.GetProperty("function"u8).GetProperty("name"u8).WriteTo(json);
+            json.WriteEndArray();
+            json.WriteEndObject();
+            json.WritePropertyName("parameters"u8);
+            if (ParametersOf(tool) is { } schema) schema.WriteTo(json);
+            else json.WriteRawValue("{\"type\":\"object\"}"u8);
+            json.WriteEndObject();
+            json.WriteStartArray("required"u8);
+            json.WriteStringValue("name"u8);
+            json.WriteStringValue("parameters"u8);
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+        // References in a tool's schema begin at the root, which now is another.
+        json.WriteStartObject("$defs"u8);
+        foreach (var definition in tools.EnumerateArray().SelectMany(tool => ParametersOf(tool) is { ValueKind: JsonValueKind.Object } schema
+            && schema.TryGetProperty("$defs"u8, out var definitions) && definitions.ValueKind == JsonValueKind.Object ? definitions.EnumerateObject().ToArray() : []).DistinctBy(d => d.Name))
+            definition.WriteTo(json);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static JsonElement? ParametersOf(JsonElement tool) =>
+        tool.GetProperty("function"u8).TryGetProperty("parameters"u8, out var parameters) && parameters.ValueKind == JsonValueKind.Object ? parameters : null;
+}

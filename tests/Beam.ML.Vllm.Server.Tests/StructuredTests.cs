@@ -1,0 +1,73 @@
+using System.Text.Json;
+
+namespace Beam.ML.Vllm.Server.Tests;
+
+public sealed class StructuredTests
+{
+    private const string Chat = "/v1/chat/completions";
+
+    private static readonly object[] Question = [new { role = "user", content = TestServer.Question }];
+    private static readonly object Schema = new { type = "object", properties = new { ok = new { type = "boolean" } }, required = new[] { "ok" }, additionalProperties = false };
+    private static readonly object[] Tools = [new { type = "function", function = new { name = "check", parameters = Schema } }];
+
+    [Test]
+    public async Task A_schema_is_kept_to_whole_and_in_a_stream()
+    {
+        await using var server = await TestServer.StartAsync();
+        var format = new { type = "json_schema", json_schema = new { name = "answer", schema = Schema } };
+        var answer = await server.PostAsync(Chat, new { messages = Question, temperature = 0, max_tokens = 64, response_format = format, structured_outputs = (object?)null });
+        Assert.That(TestServer.Parse(answer.Text("choices", 0, "message", "content")!).At("ok").ValueKind, Is.AnyOf(JsonValueKind.True, JsonValueKind.False));
+        var events = await server.StreamAsync(Chat, new { messages = Question, temperature = 0, max_tokens = 64, response_format = format, stream = true });
+        Assert.That(string.Concat(events.Select(e => e.Text("choices", 0, "delta", "content"))), Is.EqualTo(answer.Text("choices", 0, "message", "content")));
+    }
+
+    [Test]
+    public async Task A_choice_and_a_regular_expression_are_kept_to()
+    {
+        await using var server = await TestServer.StartAsync();
+        var choice = await server.PostAsync("/v1/completions", new { prompt = TestServer.Question, structured_outputs = new { choice = new[] { "Rome", "Madrid" } } });
+        Assert.That(choice.Text("choices", 0, "text"), Is.AnyOf("Rome", "Madrid"));
+        var guided = await server.PostAsync("/v1/completions", new { prompt = TestServer.Question, guided_regex = "[0-9]{3}" });
+        Assert.That(guided.Text("choices", 0, "text"), Does.Match("^[0-9]{3}$"));
+        Assert.That((await server.PostAsync(Chat, new { messages = Question, response_format = new { type = "text" }, temperature = 0 })).Text("choices", 0, "message", "content"), Does.Contain("Paris"));
+    }
+
+    [TestCase("""{"prompt": "a", "response_format": {"type": "xml"}}""", "response_format.type")]
+    [TestCase("""{"prompt": "a", "response_format": {"type": "json_schema"}}""", "response_format.json_schema")]
+    [TestCase("""{"prompt": "a", "response_format": {"type": "json_object"}, "guided_regex": "a"}""", "response_format")]
+    [TestCase("""{"prompt": "a", "structured_outputs": {}}""", "structured_outputs")]
+    [TestCase("""{"prompt": "a", "structured_outputs": {"regex": "("}}""", null)]
+    public async Task A_constraint_that_is_none_is_refused(string body, string? parameter)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.Client.PostAsync("/v1/completions", JsonReading.Json(body));
+        var error = TestServer.Parse(await response.Content.ReadAsStringAsync()).At("error");
+        Assert.That(error.At("code").GetInt32(), Is.EqualTo(400));
+        Assert.That(error.Text("param"), Is.EqualTo(parameter));
+    }
+
+    [Test]
+    public async Task A_tool_that_is_named_is_called()
+    {
+        await using var server = await TestServer.StartAsync();
+        var choice = new { type = "function", function = new { name = "check" } };
+        var message = (await server.PostAsync(Chat, new { messages = Question, tools = Tools, tool_choice = choice, temperature = 0, max_tokens = 64 })).At("choices", 0, "message");
+        Assert.That(message.At("content").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        Assert.That(message.Text("tool_calls", 0, "function", "name"), Is.EqualTo("check"));
+        Assert.That(TestServer.Parse(message.Text("tool_calls", 0, "function", "arguments")!).TryGetProperty("ok", out _), Is.True);
+        var events = await server.StreamAsync(Chat, new { messages = Question, tools = Tools, tool_choice = choice, temperature = 0, max_tokens = 64, stream = true });
+        var call = events.Select(e => e.At("choices", 0, "delta")).Single(d => d.TryGetProperty("tool_calls", out _)).At("tool_calls", 0);
+        Assert.That((call.At("index").GetInt32(), call.Text("function", "arguments")), Is.EqualTo((0, message.Text("tool_calls", 0, "function", "arguments"))));
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools, tool_choice = new { type = "function", function = new { name = "other" } } })).Text("message"), Does.Contain("'other'"));
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools, tool_choice = "sometimes" })).Text("param"), Is.EqualTo("tool_choice"));
+    }
+
+    [Test]
+    public async Task Where_a_call_is_required_there_is_one()
+    {
+        await using var server = await TestServer.StartAsync();
+        var choice = (await server.PostAsync(Chat, new { messages = Question, tools = Tools, tool_choice = "required", parallel_tool_calls = false, temperature = 0, max_tokens = 64 })).At("choices", 0);
+        Assert.That(choice.Text("finish_reason"), Is.EqualTo("tool_calls"));
+        Assert.That(choice.Text("message", "tool_calls", 0, "function", "name"), Is.EqualTo("check"));
+    }
+}
