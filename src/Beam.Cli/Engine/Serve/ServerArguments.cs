@@ -55,7 +55,6 @@ internal sealed class ServerArguments
             ToolCallParser = parsed.GetValue(_toolCallParser),
             ReturnTokensAsTokenIds = parsed.GetValue(_returnTokensAsTokenIds),
             EnablePromptTokensDetails = parsed.GetValue(_enablePromptTokensDetails),
-            AllowRuntimeLoraUpdating = Environment.GetEnvironmentVariable("VLLM_ALLOW_RUNTIME_LORA_UPDATING") is "1" or "true" or "True",
             AllowedOrigins = parsed.GetValue(_allowedOrigins) ?? [],
             Certificate = ReadCertificate(parsed.GetValue(_certificate), parsed.GetValue(_certificateKey)),
             ShutdownGrace = TimeSpan.FromSeconds(parsed.GetValue(_shutdownTimeout)),
