@@ -17,6 +17,7 @@ internal sealed class OutputState
     private readonly int _longestStop;
     private readonly List<PositionLogprobs>? _logprobs;
     private readonly List<PositionLogprobs?>? _promptLogprobs;
+    private char[] _tail = [];
     private double _cumulativeLogprob;
     private int _textSent;
     private int _tokensSent;
@@ -76,8 +77,7 @@ internal sealed class OutputState
         if (_longestStop == 0 || _sequence.OutputLength <= _sequence.Parameters.MinTokens) return null;
 
         var start = Math.Max(0, before - _longestStop + 1);
-        var tail = _text.ToString(start, _text.Length - start);
-        if (StopStrings.Find(tail, before - start, _sequence.Parameters.Stop) is not { } found) return null;
+        if (StopStrings.Find(Text(start), before - start, _sequence.Parameters.Stop) is not { } found) return null;
         _text.Length = start + found.Index + (_sequence.Parameters.IncludeStopStringInOutput ? found.Stop.Length : 0);
         return found.Stop;
     }
@@ -130,6 +130,15 @@ internal sealed class OutputState
     {
         if (_longestStop <= 1) return 0;
         var length = Math.Min(_text.Length, _longestStop - 1);
-        return StopStrings.HeldBack(_text.ToString(_text.Length - length, length), _sequence.Parameters.Stop);
+        return StopStrings.HeldBack(Text(_text.Length - length), _sequence.Parameters.Stop);
+    }
+
+    /// <summary>The text from a place on, until the next call.</summary>
+    private ReadOnlySpan<char> Text(int start)
+    {
+        var length = _text.Length - start;
+        if (_tail.Length < length) _tail = new char[2 * length];
+        _text.CopyTo(start, _tail, length);
+        return _tail.AsSpan(0, length);
     }
 }
