@@ -17,7 +17,7 @@ internal ref struct ModelReader
     private string? _type, _unkToken, _continuingPrefix, _endOfWordSuffix;
     private bool _fuseUnk, _byteFallback, _ignoreMerges;
     private int _unkId = -1, _maxCharsPerWord = 100;
-    private Utf8JsonReader _vocab, _merges;
+    private JsonScanner _vocab, _merges;
     private bool _hasVocab, _hasMerges, _knowsPrefix;
     private PooledList<(int Left, int Right, int Id)>? _readMerges;
     private byte[] _scratch = new byte[256];
@@ -27,66 +27,75 @@ internal ref struct ModelReader
         _fileLength = fileLength;
     }
 
-    /// <summary>Reads the object that the reader stands on.</summary>
-    public static TokenModel Read(ref Utf8JsonReader reader, int fileLength)
+    /// <summary>Reads the object that comes next.</summary>
+    public static TokenModel Read(ref JsonScanner scanner, int fileLength)
     {
         var model = new ModelReader(fileLength);
-        model.ReadProperties(ref reader);
+        model.ReadProperties(ref scanner);
         return model.Build();
     }
 
-    private void ReadProperties(ref Utf8JsonReader reader)
+    private void ReadProperties(ref JsonScanner scanner)
     {
-        if (reader.TokenType != JsonTokenType.StartObject) throw new TokenizerException("The model is not an object.");
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        if (!scanner.TryTake((byte)'{')) throw new TokenizerException("The model is not an object.");
+        var first = true;
+        while (scanner.NextProperty(ref first, ref _scratch, out var property))
         {
-            var name = reader.GetString();
-            reader.Read();
+            var name = Encoding.UTF8.GetString(property);
             switch (name)
             {
-                case "type": _type = Text(ref reader, name); break;
-                case "unk_token": _unkToken = Text(ref reader, name); break;
-                case "continuing_subword_prefix":
-                    _continuingPrefix = Text(ref reader, name);
-                    _knowsPrefix = true;
-                    break;
-                case "end_of_word_suffix": _endOfWordSuffix = Text(ref reader, name); break;
-                case "fuse_unk": _fuseUnk = Flag(ref reader, name); break;
-                case "byte_fallback": _byteFallback = Flag(ref reader, name); break;
-                case "ignore_merges": _ignoreMerges = Flag(ref reader, name); break;
-                case "unk_id": _unkId = Number(ref reader, name, -1); break;
-                case "max_input_chars_per_word": _maxCharsPerWord = Number(ref reader, name, 100); break;
                 // Merges need the vocabulary, and the order of properties is free: what comes before the things it needs is skipped
                 // and read when all else is known. In the order that the reference library writes, nothing is read twice.
                 case "vocab":
-                    _vocab = reader;
+                    _vocab = scanner;
                     _hasVocab = true;
-                    if (_type is null) reader.Skip();
+                    if (_type is null) scanner.Skip();
                     else
                     {
                         ReadVocab();
-                        reader = _vocab;
+                        scanner = _vocab;
                     }
                     break;
                 case "merges":
-                    _merges = reader;
+                    _merges = scanner;
                     _hasMerges = true;
-                    if (_vocabulary is null || !_knowsPrefix) reader.Skip();
+                    if (_vocabulary is null || !_knowsPrefix) scanner.Skip();
                     else
                     {
+                        _readMerges?.Dispose();
                         _readMerges = ReadMerges();
-                        reader = _merges;
+                        scanner = _merges;
                     }
                     break;
-                default: reader.Skip(); break;
+                default: ReadSetting(name, scanner.Value()); break;
             }
+        }
+    }
+
+    private void ReadSetting(string name, Utf8JsonReader reader)
+    {
+        switch (name)
+        {
+            case "type": _type = Text(ref reader, name); break;
+            case "unk_token": _unkToken = Text(ref reader, name); break;
+            case "continuing_subword_prefix":
+                _continuingPrefix = Text(ref reader, name);
+                _knowsPrefix = true;
+                break;
+            case "end_of_word_suffix": _endOfWordSuffix = Text(ref reader, name); break;
+            case "fuse_unk": _fuseUnk = Flag(ref reader, name); break;
+            case "byte_fallback": _byteFallback = Flag(ref reader, name); break;
+            case "ignore_merges": _ignoreMerges = Flag(ref reader, name); break;
+            case "unk_id": _unkId = Number(ref reader, name, -1); break;
+            case "max_input_chars_per_word": _maxCharsPerWord = Number(ref reader, name, 100); break;
+            default: reader.Skip(); break;
         }
     }
 
     private TokenModel Build()
     {
         if (!_hasVocab) throw new TokenizerException("The model has no vocab.");
-        _type ??= _vocab.TokenType == JsonTokenType.StartArray ? "Unigram" : _hasMerges ? "BPE" : "WordPiece";
+        _type ??= _vocab.Peek() == '[' ? "Unigram" : _hasMerges ? "BPE" : "WordPiece";
         if (_vocabulary is null) ReadVocab();
         return _type switch
         {
@@ -142,15 +151,13 @@ internal ref struct ModelReader
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void ReadVocabulary()
     {
-        if (_vocab.TokenType != JsonTokenType.StartObject) throw new TokenizerException("The model's vocab is not an object of tokens and ids.");
+        if (!_vocab.TryTake((byte)'{')) throw new TokenizerException("The model's vocab is not an object of tokens and ids.");
         // An entry takes some 16 bytes of the file and a merge as many again: near enough to avoid most of the growing.
         _vocabulary = new TokenTable(Math.Min(_fileLength / 64 + 64, 1 << 20), Math.Min(_fileLength / 8 + 64, 64 << 20));
-        while (_vocab.Read() && _vocab.TokenType == JsonTokenType.PropertyName)
+        var first = true;
+        while (_vocab.NextProperty(ref first, ref _scratch, out var token))
         {
-            var token = Bytes(ref _vocab, ref _scratch);
-            // The id comes next, and the token may lie in the scratch buffer: reading a number leaves that alone.
-            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.Number || !_vocab.TryGetInt32(out var id))
-                throw new TokenizerException($"The token '{Encoding.UTF8.GetString(token)}' has no valid id.");
+            if (!_vocab.TryNumber(out var id)) throw new TokenizerException($"The token '{Encoding.UTF8.GetString(token)}' has no valid id.");
             if (_vocabulary.Has(id)) throw new TokenizerException($"Two tokens have the id {id}.");
             _vocabulary.Add(id, token);
         }
@@ -158,17 +165,20 @@ internal ref struct ModelReader
 
     private void ReadScoredVocabulary()
     {
-        if (_vocab.TokenType != JsonTokenType.StartArray) throw new TokenizerException("The model's vocab is not a list of tokens with scores.");
+        if (!_vocab.TryTake((byte)'[')) throw new TokenizerException("The model's vocab is not a list of tokens with scores.");
         _vocabulary = new TokenTable(Math.Min(_fileLength / 32 + 64, 1 << 20), Math.Min(_fileLength / 4 + 64, 64 << 20));
-        while (_vocab.Read() && _vocab.TokenType == JsonTokenType.StartArray)
+        var first = true;
+        while (_vocab.NextElement(ref first))
         {
             var id = _scores.Count;
-            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.String) throw new TokenizerException($"Entry {id} of the vocabulary has no token.");
-            _vocabulary.Add(id, Bytes(ref _vocab, ref _scratch));
-            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.Number || !_vocab.TryGetDouble(out var score) || !double.IsFinite(score))
+            if (!_vocab.TryTake((byte)'[') || _vocab.Peek() != '"') throw new TokenizerException($"Entry {id} of the vocabulary has no token.");
+            _vocabulary.Add(id, _vocab.Text(ref _scratch));
+            if (!_vocab.TryTake((byte)',')) throw new TokenizerException($"Entry {id} of the vocabulary has no score.");
+            var reader = _vocab.Value();
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetDouble(out var score) || !double.IsFinite(score))
                 throw new TokenizerException($"Entry {id} of the vocabulary has no score.");
             _scores.Add(score);
-            if (!_vocab.Read() || _vocab.TokenType != JsonTokenType.EndArray) throw new TokenizerException($"Entry {id} of the vocabulary is not a pair.");
+            if (!_vocab.TryTake((byte)']')) throw new TokenizerException($"Entry {id} of the vocabulary is not a pair.");
         }
     }
 
@@ -179,15 +189,16 @@ internal ref struct ModelReader
         if (!_hasMerges) return merges;
         try
         {
-            if (_merges.TokenType != JsonTokenType.StartArray) throw new TokenizerException("The model's merges are not a list.");
+            if (!_merges.TryTake((byte)'[')) throw new TokenizerException("The model's merges are not a list.");
             var joined = new byte[512];
             var previous = 0;
-            while (_merges.Read() && _merges.TokenType is JsonTokenType.String or JsonTokenType.StartArray)
+            var first = true;
+            while (_merges.NextElement(ref first))
             {
                 int left, right, length;
-                if (_merges.TokenType == JsonTokenType.String)
+                if (_merges.Peek() == '"')
                 {
-                    var pair = Bytes(ref _merges, ref _scratch);
+                    var pair = _merges.Text(ref _scratch);
                     var space = pair.IndexOf((byte)' ');
                     if (space < 0 || pair[(space + 1)..].Contains((byte)' ')) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
                     left = Token(pair[..space], merges.Count, ref joined, 0);
@@ -196,10 +207,10 @@ internal ref struct ModelReader
                 }
                 else
                 {
-                    left = ListedToken(merges.Count, ref joined, 0, out var leftLength);
-                    right = ListedToken(merges.Count, ref joined, leftLength, out var rightLength);
+                    if (!_merges.TryTake((byte)'[')) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
+                    left = ListedToken(merges.Count, ref joined, 0, (byte)',', out var leftLength);
+                    right = ListedToken(merges.Count, ref joined, leftLength, (byte)']', out var rightLength);
                     length = leftLength + rightLength;
-                    if (!_merges.Read() || _merges.TokenType != JsonTokenType.EndArray) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
                 }
                 previous = Joined(joined.AsSpan(0, length), left, previous, merges.Count);
                 merges.Add((left, right, previous));
@@ -214,12 +225,13 @@ internal ref struct ModelReader
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private int ListedToken(int merge, ref byte[] joined, int at, out int length)
+    private int ListedToken(int merge, ref byte[] joined, int at, byte end, out int length)
     {
-        if (!_merges.Read() || _merges.TokenType != JsonTokenType.String) throw new TokenizerException($"Merge {merge} is not a pair of tokens.");
-        var token = Bytes(ref _merges, ref _scratch);
+        if (_merges.Peek() != '"') throw new TokenizerException($"Merge {merge} is not a pair of tokens.");
+        var token = _merges.Text(ref _scratch);
         length = token.Length;
-        return Token(token, merge, ref joined, at);
+        var id = Token(token, merge, ref joined, at);
+        return _merges.TryTake(end) ? id : throw new TokenizerException($"Merge {merge} is not a pair of tokens.");
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -247,15 +259,6 @@ internal ref struct ModelReader
         if (_vocabulary[previous + 1].SequenceEqual(both)) return previous + 1;
         return _vocabulary.Find(both) is >= 0 and var id ? id
             : throw new TokenizerException($"Merge {merge} makes '{Encoding.UTF8.GetString(both)}', which is not in the vocabulary.");
-    }
-
-    // The string that the reader stands on, unescaped, as UTF-8.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static ReadOnlySpan<byte> Bytes(ref Utf8JsonReader reader, ref byte[] scratch)
-    {
-        if (!reader.ValueIsEscaped) return reader.ValueSpan;
-        if (scratch.Length < reader.ValueSpan.Length) scratch = new byte[reader.ValueSpan.Length * 2];
-        return scratch.AsSpan(0, reader.CopyString(scratch));
     }
 
     private static string? Text(ref Utf8JsonReader reader, string name) => reader.TokenType switch

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Beam.ML.Vllm.Tokenizers.Json;
@@ -6,7 +7,6 @@ namespace Beam.ML.Vllm.Tokenizers.Json;
 internal sealed class TokenizerJsonFile
 {
     private const long MaxBytes = 1L << 30;
-    private const int MaxDepth = 64;
 
     public required TokenModel Model { get; init; }
     public required IReadOnlyList<AddedToken> AddedTokens { get; init; }
@@ -25,18 +25,23 @@ internal sealed class TokenizerJsonFile
     {
         if (json.StartsWith("\uFEFF"u8)) json = json[3..];
         if (!System.Text.Unicode.Utf8.IsValid(json)) throw new TokenizerException("It is not UTF-8.");
-        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) throw new TokenizerException("It is not a JSON object.");
+        var scanner = new JsonScanner(json);
+        if (!scanner.TryTake((byte)'{')) throw new TokenizerException("It is not a JSON object.");
         TokenModel? model = null;
         var parts = new Dictionary<string, JsonElement>();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        var (first, scratch) = (true, new byte[256]);
+        while (scanner.NextProperty(ref first, ref scratch, out var property))
         {
-            var name = reader.GetString()!;
-            reader.Read();
-            if (name == "model") model = ModelReader.Read(ref reader, json.Length);
-            else if (name is "added_tokens" or "normalizer" or "pre_tokenizer" or "post_processor" or "decoder") parts[name] = JsonElement.ParseValue(ref reader);
-            else reader.Skip();
+            var name = Encoding.UTF8.GetString(property);
+            if (name == "model") model = ModelReader.Read(ref scanner, json.Length);
+            else if (name is "added_tokens" or "normalizer" or "pre_tokenizer" or "post_processor" or "decoder")
+            {
+                var value = scanner.Value();
+                parts[name] = JsonElement.ParseValue(ref value);
+            }
+            else scanner.Skip();
         }
+        if (scanner.Peek() != 0) throw scanner.Wrong("something follows the object");
         return new TokenizerJsonFile
         {
             Model = model ?? throw new TokenizerException("It has no model."),
