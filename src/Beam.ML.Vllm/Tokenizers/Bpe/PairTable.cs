@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Beam.ML.Vllm.Tokenizers.Text;
 
 namespace Beam.ML.Vllm.Tokenizers.Bpe;
@@ -16,6 +17,8 @@ internal sealed class PairTable
         public int Id;
     }
 
+    private const int Ahead = 16;
+
     private readonly SeededHash _hash = SeededHash.Create();
     private readonly Slot[] _slots;
 
@@ -26,10 +29,15 @@ internal sealed class PairTable
         _slots = new Slot[BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, merges.Length * 2))];
         for (var rank = 0; rank < merges.Length; rank++)
         {
+            // The table is larger than the caches: memory answers while other merges are entered.
+            if (Sse.IsSupported && rank + Ahead < merges.Length) Prefetch(merges[rank + Ahead]);
             var (left, right, id) = merges[rank];
             _slots[Find(Key(left, right))] = new Slot { Key = Key(left, right), Rank = rank, Id = id };
         }
     }
+
+    private unsafe void Prefetch((int Left, int Right, int Id) merge) =>
+        Sse.Prefetch0(Unsafe.AsPointer(ref _slots[(int)_hash.Of(Key(merge.Left, merge.Right)) & (_slots.Length - 1)]));
 
     public bool TryGet(int left, int right, out int rank, out int id)
     {

@@ -5,7 +5,7 @@ namespace Beam.ML.Vllm.Tokenizers.Json;
 
 /// <summary>
 /// Walks through JSON, which is known to be UTF-8, without making anything of it. A tokenizer.json is a million short strings and numbers:
-/// they are read here by code that is compiled once, and well; what is rare goes to <see cref="Utf8JsonReader"/>.
+/// they are read here by code that is compiled once, and well, before it first runs; what is rare goes to <see cref="Utf8JsonReader"/>.
 /// </summary>
 internal ref struct JsonScanner(ReadOnlySpan<byte> json)
 {
@@ -18,6 +18,7 @@ internal ref struct JsonScanner(ReadOnlySpan<byte> json)
     public readonly int Position => _at;
 
     /// <summary>The first byte of the next token; 0 at the end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public byte Peek()
     {
         SkipWhiteSpace();
@@ -39,6 +40,7 @@ internal ref struct JsonScanner(ReadOnlySpan<byte> json)
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Take(byte symbol)
     {
         if (!TryTake(symbol)) throw Wrong($"'{(char)symbol}' is missing");
@@ -59,6 +61,7 @@ internal ref struct JsonScanner(ReadOnlySpan<byte> json)
     }
 
     /// <summary>Whether another element comes; false at the end of the list.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool NextElement(ref bool first) => Next(ref first, (byte)']');
 
     /// <summary>The string that comes next, unescaped.</summary>
@@ -117,6 +120,7 @@ internal ref struct JsonScanner(ReadOnlySpan<byte> json)
 
     public readonly TokenizerException Wrong(string what) => new($"It is not valid JSON: {what} at byte {_at}.");
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool Next(ref bool first, byte end)
     {
         if (TryTake(end)) return first ? first = false : false;

@@ -157,7 +157,8 @@ internal ref struct ModelReader
         var first = true;
         while (_vocab.NextProperty(ref first, ref _scratch, out var token))
         {
-            if (!_vocab.TryNumber(out var id)) throw new TokenizerException($"The token '{Encoding.UTF8.GetString(token)}' has no valid id.");
+            if (!_vocab.TryNumber(out var id))
+                throw new TokenizerException($"The token '{Encoding.UTF8.GetString(token)}' has the id {Encoding.UTF8.GetString(_vocab.Value().ValueSpan)}: expected 0 … {TokenTable.MaxId - 1}.");
             if (_vocabulary.Has(id)) throw new TokenizerException($"Two tokens have the id {id}.");
             _vocabulary.Add(id, token);
         }
@@ -189,30 +190,16 @@ internal ref struct ModelReader
         if (!_hasMerges) return merges;
         try
         {
-            if (!_merges.TryTake((byte)'[')) throw new TokenizerException("The model's merges are not a list.");
-            var joined = new byte[512];
+            using var tokens = new MergeTokens(_vocabulary!, _fileLength);
+            ReadMergeTokens(tokens);
             var previous = 0;
-            var first = true;
-            while (_merges.NextElement(ref first))
+            var joined = new byte[2 * _vocabulary!.MaxTokenLength];
+            for (var merge = 0; merge < tokens.Count / 2; merge++)
             {
-                int left, right, length;
-                if (_merges.Peek() == '"')
-                {
-                    var pair = _merges.Text(ref _scratch);
-                    var space = pair.IndexOf((byte)' ');
-                    if (space < 0 || pair[(space + 1)..].Contains((byte)' ')) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
-                    left = Token(pair[..space], merges.Count, ref joined, 0);
-                    right = Token(pair[(space + 1)..], merges.Count, ref joined, space);
-                    length = pair.Length - 1;
-                }
-                else
-                {
-                    if (!_merges.TryTake((byte)'[')) throw new TokenizerException($"Merge {merges.Count} is not a pair of tokens.");
-                    left = ListedToken(merges.Count, ref joined, 0, (byte)',', out var leftLength);
-                    right = ListedToken(merges.Count, ref joined, leftLength, (byte)']', out var rightLength);
-                    length = leftLength + rightLength;
-                }
-                previous = Joined(joined.AsSpan(0, length), left, previous, merges.Count);
+                var (left, right) = (tokens.Next(), tokens.Next());
+                if (left < 0 || right < 0)
+                    throw new TokenizerException($"Merge {merge} has the token '{Encoding.UTF8.GetString(tokens[(2 * merge) + (left < 0 ? 0 : 1)])}', which is not in the vocabulary.");
+                previous = Joined(left, right, joined, previous, merge);
                 merges.Add((left, right, previous));
             }
             return merges;
@@ -225,37 +212,45 @@ internal ref struct ModelReader
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private int ListedToken(int merge, ref byte[] joined, int at, byte end, out int length)
+    private void ReadMergeTokens(MergeTokens tokens)
     {
-        if (_merges.Peek() != '"') throw new TokenizerException($"Merge {merge} is not a pair of tokens.");
-        var token = _merges.Text(ref _scratch);
-        length = token.Length;
-        var id = Token(token, merge, ref joined, at);
-        return _merges.TryTake(end) ? id : throw new TokenizerException($"Merge {merge} is not a pair of tokens.");
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly int Token(ReadOnlySpan<byte> token, int merge, ref byte[] joined, int at)
-    {
-        var id = _vocabulary!.Find(token);
-        if (id < 0) throw new TokenizerException($"Merge {merge} has the token '{Encoding.UTF8.GetString(token)}', which is not in the vocabulary.");
-        if (joined.Length - at < token.Length) Array.Resize(ref joined, at + token.Length * 2);
-        token.CopyTo(joined.AsSpan(at));
-        return id;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly int Joined(ReadOnlySpan<byte> both, int left, int previous, int merge)
-    {
-        if (_continuingPrefix is { Length: > 0 } prefix)
+        if (!_merges.TryTake((byte)'[')) throw new TokenizerException("The model's merges are not a list.");
+        var first = true;
+        while (_merges.NextElement(ref first))
         {
-            // The right token's prefix says that it continues a word: within the merged token it goes.
-            var cut = Encoding.UTF8.GetByteCount(prefix);
-            var leftLength = _vocabulary![left].Length;
-            both = (byte[])[.. both[..leftLength], .. both[Math.Min(both.Length, leftLength + cut)..]];
+            if (_merges.Peek() == '"')
+            {
+                var pair = _merges.Text(ref _scratch);
+                var space = pair.IndexOf((byte)' ');
+                if (space < 0 || pair[(space + 1)..].Contains((byte)' ')) throw NoPair(tokens);
+                tokens.Add(pair[..space]);
+                tokens.Add(pair[(space + 1)..]);
+            }
+            else
+            {
+                if (!_merges.TryTake((byte)'[') || _merges.Peek() != '"') throw NoPair(tokens);
+                tokens.Add(_merges.Text(ref _scratch));
+                if (!_merges.TryTake((byte)',') || _merges.Peek() != '"') throw NoPair(tokens);
+                tokens.Add(_merges.Text(ref _scratch));
+                if (!_merges.TryTake((byte)']')) throw NoPair(tokens);
+            }
         }
+    }
+
+    private static TokenizerException NoPair(MergeTokens tokens) => new($"Merge {tokens.Count / 2} is not a pair of tokens.");
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly int Joined(int left, int right, byte[] joined, int previous, int merge)
+    {
+        var first = _vocabulary![left];
+        var second = _vocabulary[right];
+        // The right token's prefix says that it continues a word: within the merged token it goes.
+        if (_continuingPrefix is { Length: > 0 } prefix) second = second[Math.Min(second.Length, Encoding.UTF8.GetByteCount(prefix))..];
+        first.CopyTo(joined);
+        second.CopyTo(joined.AsSpan(first.Length));
+        ReadOnlySpan<byte> both = joined.AsSpan(0, first.Length + second.Length);
         // Files list the merges in the order of what they make: most often it is the same token as before, or the next.
-        if (_vocabulary![previous].SequenceEqual(both)) return previous;
+        if (_vocabulary[previous].SequenceEqual(both)) return previous;
         if (_vocabulary[previous + 1].SequenceEqual(both)) return previous + 1;
         return _vocabulary.Find(both) is >= 0 and var id ? id
             : throw new TokenizerException($"Merge {merge} makes '{Encoding.UTF8.GetString(both)}', which is not in the vocabulary.");

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace Beam.ML.Vllm.Tokenizers.Text;
 
@@ -11,17 +12,25 @@ internal sealed class PooledList<T> : IDisposable where T : unmanaged
 
     public int Count { get; private set; }
 
-    public Span<T> Span => _items.AsSpan(0, Count);
+    public Span<T> Span
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => _items.AsSpan(0, Count);
+    }
 
+    // Loading a vocabulary calls these a million times before the runtime would have optimized them.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(T item)
     {
         if (Count == _items.Length) Grow(1);
         _items[Count++] = item;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void AddRange(scoped ReadOnlySpan<T> items) => items.CopyTo(Take(items.Length));
 
     /// <summary>Lengthens the list and returns the new part to be written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Span<T> Take(int count)
     {
         if (_items.Length - Count < count) Grow(count);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Beam.ML.Vllm.Tokenizers.Text;
 
@@ -31,10 +32,15 @@ internal sealed class TokenTable
 
     public int MaxTokenLength { get; private set; }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Has(int id) => (uint)id < (uint)Count && _tokens[id].Length >= 0 && _tokens[id].Start >= 0;
 
     /// <summary>The token's bytes; empty for an id that no token has.</summary>
-    public ReadOnlySpan<byte> this[int id] => Has(id) ? _pool.AsSpan(_tokens[id].Start, _tokens[id].Length) : default;
+    public ReadOnlySpan<byte> this[int id]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Has(id) ? _pool.AsSpan(_tokens[id].Start, _tokens[id].Length) : default;
+    }
 
     /// <summary>Adds a token. The first of two equal tokens keeps the content; both keep their ids. Returns false if the content was there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -55,10 +61,12 @@ internal sealed class TokenTable
     /// <summary>The id of a token, or -1.</summary>
     // Loading calls these a million times before the runtime would have optimized them.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public int Find(ReadOnlySpan<byte> token)
+    public int Find(ReadOnlySpan<byte> token) => token.Length > MaxTokenLength ? -1 : Find(token, _hash.Of(token));
+
+    /// <summary>As above, with what <see cref="HashOf"/> gave.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int Find(ReadOnlySpan<byte> token, uint hash)
     {
-        if (token.Length > MaxTokenLength) return -1;
-        var hash = _hash.Of(token);
         var mask = _slots.Length - 1;
         for (var i = (int)hash & mask; ; i = (i + 1) & mask)
         {
@@ -66,6 +74,27 @@ internal sealed class TokenTable
             if (slot.Id < 0) return -1;
             if (slot.Hash == hash && this[slot.Id].SequenceEqual(token)) return slot.Id;
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public uint HashOf(ReadOnlySpan<byte> token) => _hash.Of(token);
+
+    /// <summary>Has the processor fetch what <see cref="Find(ReadOnlySpan{byte}, uint)"/> looks at first; 1 and 2 fetch what that leads to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public unsafe void Prefetch(uint hash, int step)
+    {
+        if (!Sse.IsSupported) return;
+        ref var slot = ref _slots[(int)hash & (_slots.Length - 1)];
+        if (step == 0)
+        {
+            Sse.Prefetch0(Unsafe.AsPointer(ref slot));
+            return;
+        }
+
+        if (slot.Id < 0) return;
+        ref var token = ref _tokens[slot.Id];
+        if (step == 1) Sse.Prefetch0(Unsafe.AsPointer(ref token));
+        else if (token.Length > 0) Sse.Prefetch0(Unsafe.AsPointer(ref _pool[token.Start]));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
