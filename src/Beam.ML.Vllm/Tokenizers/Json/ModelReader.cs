@@ -158,7 +158,7 @@ internal ref struct ModelReader
         while (_vocab.NextProperty(ref first, ref _scratch, out var token))
         {
             if (!_vocab.TryNumber(out var id))
-                throw new TokenizerException($"The token '{Encoding.UTF8.GetString(token)}' has the id {Encoding.UTF8.GetString(_vocab.Value().ValueSpan)}: expected 0 … {TokenTable.MaxId - 1}.");
+                throw new TokenizerException($"The token '{Encoding.UTF8.GetString(token)}' has no valid id: got {Encoding.UTF8.GetString(_vocab.Value().ValueSpan)}, expected 0 … {TokenTable.MaxId - 1}.");
             if (_vocabulary.Has(id)) throw new TokenizerException($"Two tokens have the id {id}.");
             _vocabulary.Add(id, token);
         }
