@@ -14,6 +14,8 @@ namespace Beam.ML.Vllm;
 /// <param name="Stop"><c>stop</c>.</param>
 /// <param name="IgnoreEos"><c>ignore_eos</c>.</param>
 /// <param name="Priority">Lower is served first, under the priority policy.</param>
+/// <param name="Model"><c>model</c>: the name of a LoRA adapter, one of <c>lora_modules</c>, or of the model itself.</param>
 public sealed record CompletionRequest(
     string Prompt, int? MaxTokens = null, int? MinTokens = null, double? Temperature = null, double? TopP = null, int? TopK = null,
-    long? Seed = null, IReadOnlyList<string>? Stop = null, bool? IgnoreEos = null, int Priority = 0);
+    long? Seed = null, IReadOnlyList<string>? Stop = null, bool? IgnoreEos = null, int Priority = 0,
+    string? Model = null);

@@ -15,7 +15,8 @@ namespace Beam.ML.Vllm;
 /// </summary>
 /// <remarks>
 /// Inference arguments are vLLM's sampling parameters by their names (<c>max_tokens</c>, by default 16, <c>temperature</c>, <c>top_p</c>,
-/// <c>stop</c>, …); what they leave open, the model's generation_config.json says.
+/// <c>stop</c>, …); what they leave open, the model's generation_config.json says. <c>model</c> names a LoRA adapter, one of those that the
+/// engine has as <c>lora_modules</c>.
 /// </remarks>
 /// <typeparam name="TExample">What a request is made from.</typeparam>
 public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExample, PredictionResult<TExample, Completion>, VllmModel>

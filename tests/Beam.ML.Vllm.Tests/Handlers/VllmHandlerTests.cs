@@ -3,6 +3,9 @@ using Beam.ML.Inference.Clients;
 using Beam.ML.Inference.Tests;
 using Beam.ML.Vllm.Chat;
 using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Lora;
+using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tests.Lora;
 using Beam.ML.Vllm.Tests.Models;
 using NUnit.Framework;
 
@@ -59,6 +62,32 @@ public sealed class VllmHandlerTests
         Assert.That(answer.Inference.Text.Trim(), Is.EqualTo("The capital of France is Paris."));
         Assert.That(answer.Example, Is.EqualTo(question));
         Assert.That((await AskAsync(client, (IReadOnlyList<ChatMessage>)[], Greedy)).Error!.Message, Is.EqualTo("The conversation has no message."));
+    }
+
+    [Test]
+    public async Task An_element_or_the_transform_names_a_LoRA_adapter_as_the_model()
+    {
+        using var folder = new TemporaryFolder();
+        using var adapter = new TemporaryAdapter(Enumerable.Range(0, 2).Select(i => ($"model.layers.{i}.mlp.down_proj", 512, 256)), rank: 4, change: c => c["lora_alpha"] = 4000);
+        var options = new EngineOptions
+        {
+            Model = TestModels.TinyGemma, NumKvBlocks = 64, EnableLora = true, LoraModules = [new LoraRequest("odd", adapter.Folder)],
+            SpeculativeConfig = new SpeculativeConfig { NumSpeculativeTokens = 3 },
+        };
+        const string Prompt = "What is the capital of Mexico?";
+        IReadOnlyList<int> expected;
+        await using (var engine = new LlmEngine(options))
+            expected = (await engine.CompleteAsync(Prompt, new SamplingParams { Temperature = 0, MaxTokens = 64 }, lora: options.LoraModules[0])).TokenIds;
+        await using var worker = new TestWorker(folder.Path, "worker-1");
+        var client = await worker.ConnectAsync(new VllmRequestsModelHandler(options));
+        var plain = (await AskAsync(client, new CompletionRequest(Prompt), Greedy)).Value.Inference;
+        var odd = (await AskAsync(client, new CompletionRequest(Prompt, Model: "odd"), Greedy)).Value.Inference;
+        var all = (await AskAsync(client, new CompletionRequest(Prompt), new InferenceArgs { ["max_tokens"] = 64, ["temperature"] = 0, ["model"] = "odd" })).Value.Inference;
+        var unknown = await AskAsync(client, new CompletionRequest(Prompt, Model: "even"), Greedy);
+        Assert.That(plain.TokenIds, Is.Not.EqualTo(expected));
+        Assert.That(odd.TokenIds, Is.EqualTo(expected));
+        Assert.That(all.TokenIds, Is.EqualTo(expected));
+        Assert.That(unknown.Error!.Message, Is.EqualTo("The model 'even' does not exist; there is checkpoint, odd."));
     }
 
     [Test]

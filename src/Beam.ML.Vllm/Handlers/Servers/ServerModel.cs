@@ -8,7 +8,7 @@ namespace Beam.ML.Vllm;
 internal sealed class ServerModel : VllmModel
 {
     /// <summary>What the handler itself puts into a request.</summary>
-    public static readonly string[] OwnFields = ["model", "prompt", "messages", "stream", "stream_options", "n"];
+    public static readonly string[] OwnFields = ["prompt", "messages", "stream", "stream_options", "n"];
 
     private readonly OpenAIClient _client;
 
@@ -73,7 +73,7 @@ internal sealed class ServerModel : VllmModel
     private byte[] BodyOf(ModelRequest request, InferenceArgs args)
     {
         var body = args.ToDictionary(arg => arg.Key, arg => arg.Value);
-        body["model"] = Name;
+        body["model"] = request.Own?.Model ?? body.GetValueOrDefault("model") ?? Name;
         if (request.Messages is { } messages) body["messages"] = messages.Select(m => new Dictionary<string, string> { ["role"] = m.Role, ["content"] = m.Content });
         else body["prompt"] = request.Prompt;
         if (request.Own is { } own)
