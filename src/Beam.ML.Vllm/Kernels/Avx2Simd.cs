@@ -74,6 +74,9 @@ internal readonly unsafe partial struct Avx2Simd : ISimd<Vector256<float>>
     public static Vector256<float> LoadLowHalves(ushort* source) => (Vector256.Load((uint*)source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(nint address) => Sse.Prefetch0((void*)address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadHighHalves(ushort* source) =>
         (Vector256.Load((uint*)source) & Vector256.Create(0xFFFF0000u)).AsSingle();
 

@@ -61,6 +61,9 @@ internal readonly unsafe partial struct Avx512Simd : ISimd<Vector512<float>>
     public static Vector512<float> LoadLowHalves(ushort* source) => (Vector512.Load((uint*)source) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(nint address) => Sse.Prefetch0((void*)address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadHighHalves(ushort* source) =>
         (Vector512.Load((uint*)source) & Vector512.Create(0xFFFF0000u)).AsSingle();
 

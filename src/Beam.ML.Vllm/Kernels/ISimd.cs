@@ -50,6 +50,9 @@ internal unsafe interface ISimd<TVec> : ICodeSimd<TVec> where TVec : struct
     /// <summary>The floats in the high halves: the input after it.</summary>
     static abstract TVec LoadHighHalves(ushort* source);
 
+    /// <summary>Asks for the cache line at an address that need not exist, where the machine can.</summary>
+    static abstract void Prefetch(nint address);
+
     /// <summary>Width consecutive bfloat16 numbers.</summary>
     static abstract TVec LoadBFloat16(ushort* source);
 

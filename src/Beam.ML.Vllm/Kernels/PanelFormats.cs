@@ -10,6 +10,9 @@ internal interface IPanelFormat<TVec> where TVec : struct
     static abstract TVec Even(nint pair, int vector);
 
     static abstract TVec Odd(nint pair, int vector);
+
+    /// <summary>Asks for a pair that will be needed soon, which may be past the end of all memory.</summary>
+    static abstract void Prefetch(nint pair);
 }
 
 internal readonly unsafe struct Float32Panel<TSimd, TVec> : IPanelFormat<TVec>
@@ -23,6 +26,13 @@ internal readonly unsafe struct Float32Panel<TSimd, TVec> : IPanelFormat<TVec>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVec Odd(nint pair, int vector) => TSimd.Load((float*)pair + ((2 + vector) * TSimd.Width));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(nint pair)
+    {
+        BFloat16Panel<TSimd, TVec>.Prefetch(pair);
+        BFloat16Panel<TSimd, TVec>.Prefetch(pair + (PairBytes / 2));
+    }
 }
 
 internal readonly unsafe struct BFloat16Panel<TSimd, TVec> : IPanelFormat<TVec>
@@ -37,17 +47,10 @@ internal readonly unsafe struct BFloat16Panel<TSimd, TVec> : IPanelFormat<TVec>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVec Odd(nint pair, int vector) => TSimd.LoadHighHalves((ushort*)pair + (2 * vector * TSimd.Width));
 
-    /// <summary>Writes a panel, or a part of one, as the float32 panel of the same weights.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Widen(byte* panel, int inputs, float* target)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(nint pair)
     {
-        var pair = (nint)panel;
-        for (var k = 0; k < inputs; k += 2, pair += PairBytes, target += 4 * TSimd.Width)
-        {
-            TSimd.Store(target, Even(pair, 0));
-            TSimd.Store(target + TSimd.Width, Even(pair, 1));
-            TSimd.Store(target + (2 * TSimd.Width), Odd(pair, 0));
-            TSimd.Store(target + (3 * TSimd.Width), Odd(pair, 1));
-        }
+        TSimd.Prefetch(pair);
+        if (PairBytes > 64) TSimd.Prefetch(pair + 64);
     }
 }

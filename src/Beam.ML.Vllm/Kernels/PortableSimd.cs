@@ -52,6 +52,10 @@ internal readonly unsafe partial struct PortableSimd : ISimd<Vector<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> LoadLowHalves(ushort* source) => Vector.AsVectorSingle(Vector.Load((uint*)source) << 16);
 
+    public static void Prefetch(nint address)
+    {
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> LoadHighHalves(ushort* source) =>
         Vector.AsVectorSingle(Vector.Load((uint*)source) & new Vector<uint>(0xFFFF0000u));

@@ -6,16 +6,12 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
     /// <summary>Bytes of activations that one thread keeps in its second-level cache while it goes through the panels.</summary>
     private const int RowsInCache = 1 << 20;
 
-    /// <summary>From so many blocks on it pays to widen a panel once for all instead of once for each.</summary>
-    private const int WorthWidening = 4;
-
     /// <summary>How far ahead, in bytes, weights are asked for in each of several panels, or in one. Measured; twice or half as far is as good.</summary>
     private const int AheadOfSeveral = 2048, AheadOfOne = 4096;
 
     private const int CacheLine = 64;
 
     private NativeBuffer<float>? _packedRows;
-    private NativeBuffer<float>? _widened;
 
     public override void Multiply(Matrix x, WeightMatrix weights, Matrix y, bool accumulate = false)
     {
@@ -52,8 +48,6 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         var parts = Pool.Parts((x.Rows + 8L) * weights.Outputs * x.Columns > 32 * WorthSharing);
         var rowBytes = weights.RowBytes;
         var blocksInCache = (int)Math.Clamp(RowsInCache / (rowBytes * blocks.TileRows(0)), 1, blocks.Count);
-        var widen = format == TileFormat.BFloat16 && blocksInCache >= WorthWidening;
-        var widenedFloats = widen ? weights.Bytes / sizeof(ushort) : 0;
         var panels = tiles.PanelsFor(format, blocks.MostRows);
 
         // One block asks for weights a little ahead of itself. Of several the first would do so for all, and wait; instead each asks for a
@@ -61,10 +55,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         var ahead = blocks.Count > 1 ? 0 : panels > 1 ? AheadOfSeveral : AheadOfOne;
         var passLines = (int)(weights.Bytes / weights.Passes / CacheLine);
         var lines = blocks.Count > 1 ? (passLines + blocksInCache - 1) / blocksInCache : 0;
-        var shape = weights.Shape with
-        {
-            Format = widen ? TileFormat.Float32 : format, Rows = blocks.TileRows(0), PrefetchAhead = ahead, PrefetchLines = lines,
-        };
+        var shape = weights.Shape with { Rows = blocks.TileRows(0), PrefetchAhead = ahead, PrefetchLines = lines };
         var work = new Product
         {
             Rows = rows,
@@ -79,8 +70,6 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             Larger = tiles.Kernel(shape),
             Smaller = tiles.Kernel(shape with { Rows = blocks.TileRows(blocks.Count - 1) }),
             PrefetchBytes = (long)lines * CacheLine * weights.Passes,
-            Widened = widen ? AtLeast(ref _widened, parts * widenedFloats).Pointer : null,
-            WidenedFloats = widenedFloats,
         };
         Pool.Run(ref work, parts);
     }

@@ -97,10 +97,6 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         /// <summary>Bytes that a tile fetches of the panel that comes next.</summary>
         public long PrefetchBytes;
 
-        /// <summary>For each part, room for a panel in float32; null where panels are not widened.</summary>
-        public float* Widened;
-        public long WidenedFloats;
-
         public readonly void Run(int part, int parts)
         {
             var (from, to) = Share((Weights.Count + WidePanels - 1) / WidePanels, part, parts);
@@ -113,26 +109,18 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
                 var panel = from;
                 if (WidePanels > 1)
                 {
-                    for (; panel + WidePanels <= to; panel += WidePanels) MultiplyPanels(&tile, Weights[panel], panel, WidePanels, block, end);
+                    for (; panel + WidePanels <= to; panel += WidePanels) MultiplyPanels(&tile, panel, WidePanels, block, end);
                 }
 
-                for (; panel < to; panel++) MultiplyPanels(&tile, Widen(panel, part), panel, 1, block, end);
+                for (; panel < to; panel++) MultiplyPanels(&tile, panel, 1, block, end);
             }
         }
 
-        private readonly byte* Widen(int panel, int part)
-        {
-            if (Widened is null) return Weights[panel];
-            var target = Widened + (part * WidenedFloats);
-            BFloat16Panel<TSimd, TVec>.Widen(Weights[panel], Weights.Passes * TileSet.ChunkInputs, target);
-            return (byte*)target;
-        }
-
-        private readonly void MultiplyPanels(TileArguments* tile, byte* weights, int panel, int panels, int block, int end)
+        private readonly void MultiplyPanels(TileArguments* tile, int panel, int panels, int block, int end)
         {
             var (column, width) = (panel * Weights.Width, panels * Weights.Width);
             var columns = Math.Min(width, Weights.Outputs - column);
-            tile->Panel = weights;
+            tile->Panel = Weights[panel];
             tile->Prefetch = Weights[panel + panels];
             for (; block < end; block++, tile->Prefetch += PrefetchBytes)
             {

@@ -24,7 +24,6 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool, T
         _packedRows?.Dispose();
         _quantizedRows?.Dispose();
         _rowSums?.Dispose();
-        _widened?.Dispose();
         _attentionScratch?.Dispose();
         _attentionPartials?.Dispose();
     }

@@ -12,6 +12,9 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
 {
     private const int Chunk = ChunkInputs;
 
+    /// <summary>How far ahead, in bytes, weights are asked for.</summary>
+    private const int Ahead = 4096;
+
     public override int MaxRows(TileFormat format) => TSimd.MaxRows;
 
     public override int RowsFor(int rows) => rows switch { > 6 => 12, > 4 => 6, > 2 => 4, _ => rows };
@@ -58,6 +61,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         var a = (float*)t->Rows;
         for (var end = a + (t->Passes * Chunk); a < end; a += 2)
         {
+            TFormat.Prefetch(p0 + Ahead); TFormat.Prefetch(p1 + Ahead); TFormat.Prefetch(p2 + Ahead); TFormat.Prefetch(p3 + Ahead);
             var x = TSimd.Broadcast(a[0]);
             l0 = TSimd.Fma(x, TFormat.Even(p0, 0), l0); h0 = TSimd.Fma(x, TFormat.Even(p0, 1), h0);
             l1 = TSimd.Fma(x, TFormat.Even(p1, 0), l1); h1 = TSimd.Fma(x, TFormat.Even(p1, 1), h1);
@@ -87,6 +91,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
+                TFormat.Prefetch(panel + Ahead);
                 TVec low = TFormat.Even(panel, 0), high = TFormat.Even(panel, 1), x;
                 x = TSimd.Broadcast(a[0]); l0 = TSimd.Fma(x, low, l0); h0 = TSimd.Fma(x, high, h0);
                 (low, high) = (TFormat.Odd(panel, 0), TFormat.Odd(panel, 1));
@@ -109,6 +114,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
+                TFormat.Prefetch(panel + Ahead);
                 TVec low = TFormat.Even(panel, 0), high = TFormat.Even(panel, 1), x;
                 x = TSimd.Broadcast(a[0]); l0 = TSimd.Fma(x, low, l0); h0 = TSimd.Fma(x, high, h0);
                 x = TSimd.Broadcast(a[Chunk]); l1 = TSimd.Fma(x, low, l1); h1 = TSimd.Fma(x, high, h1);
@@ -136,6 +142,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
+                TFormat.Prefetch(panel + Ahead);
                 TVec low = TFormat.Even(panel, 0), high = TFormat.Even(panel, 1), x;
                 x = TSimd.Broadcast(a[0]); l0 = TSimd.Fma(x, low, l0); h0 = TSimd.Fma(x, high, h0);
                 x = TSimd.Broadcast(a[Chunk]); l1 = TSimd.Fma(x, low, l1); h1 = TSimd.Fma(x, high, h1);
@@ -171,6 +178,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
+                TFormat.Prefetch(panel + Ahead);
                 TVec low = TFormat.Even(panel, 0), high = TFormat.Even(panel, 1), x;
                 x = TSimd.Broadcast(a[0]); l0 = TSimd.Fma(x, low, l0); h0 = TSimd.Fma(x, high, h0);
                 x = TSimd.Broadcast(a[Chunk]); l1 = TSimd.Fma(x, low, l1); h1 = TSimd.Fma(x, high, h1);
@@ -218,6 +226,7 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
         {
             for (var end = a + Chunk; a < end; a += 2, panel += TFormat.PairBytes)
             {
+                TFormat.Prefetch(panel + Ahead);
                 TVec low = TFormat.Even(panel, 0), high = TFormat.Even(panel, 1), x;
                 x = TSimd.Broadcast(a[0]); l0 = TSimd.Fma(x, low, l0); h0 = TSimd.Fma(x, high, h0);
                 x = TSimd.Broadcast(a[Chunk]); l1 = TSimd.Fma(x, low, l1); h1 = TSimd.Fma(x, high, h1);
