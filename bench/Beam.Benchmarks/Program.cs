@@ -12,6 +12,8 @@ IBenchmark[] all =
     new EngineBenchmark("gemma-2b", "random:gemma-2b", BenchParts.Speed),
     new EngineBenchmark("moe", "random:moe", BenchParts.Speed),
     new StructuredBenchmark(),
+    new ServerBenchmark("serve", "random:qwen2.5-0.5b", 32),
+    new ServerBenchmark("serve-tiny", tinyGemma, 400),
     new KernelBenchmark(),
     new SpeedBenchmark(tinyGemma),
     new LlamaCppBenchmark(),
