@@ -19,7 +19,7 @@ public sealed class OutputInvarianceTests
         foreach (var (prompt, parameters) in requests) alone.Add(await OutcomeAsync(roomy, prompt, parameters));
         await using var crowded = new LlmEngine(new EngineOptions
         {
-            Model = TestModels.TinyGemma, NumThreads = 2, NumKvBlocks = 24, MaxModelLength = 200, MaxNumBatchedTokens = 40, MaxNumSequences = 12,
+            Model = TestModels.TinyGemma, NumThreads = 2, NumKvBlocks = 14, MaxModelLength = 200, MaxNumBatchedTokens = 40, MaxNumSequences = 12,
             SpeculativeConfig = new SpeculativeConfig { NumSpeculativeTokens = 3, PromptLookupMin = 1, PromptLookupMax = 3 },
         });
         var together = await Task.WhenAll(requests.Select(r => OutcomeAsync(crowded, r.Prompt, r.Parameters)));
