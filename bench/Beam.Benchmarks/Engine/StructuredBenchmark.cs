@@ -25,6 +25,8 @@ internal sealed class StructuredBenchmark : IBenchmark
         ("JSON schema", new() { Json = Schema },
             """{"name": "Ana María", "age": 41, "email": "ana.m@example.com", "kind": "person", "notes": "She said \"no\" twice.", "items": [{"id": 1, "label": "first one"}, {"id": 22, "label": "second", "price": 12.50}]}"""),
         ("any JSON", new() { Json = "{}" }, """{"a": [1, 2.5, {"b": "text with words", "c": null}], "d": {"e": [[["deep"]]]}}"""),
+        ("300 properties", new() { Json = "{\"type\": \"object\", \"properties\": {" + string.Join(", ", Enumerable.Range(0, 300).Select(i => $"\"{(char)('a' + (i % 26))}_field_{i}\": {{\"type\": \"string\"}}")) + "}}" },
+            """{"a_field_0": "x", "j_field_35": "some words", "e_field_212": "more"}"""),
         ("regex", new() { Regex = @"[A-Z][a-z]+( [A-Z][a-z]+)*, \d{4}-\d{2}-\d{2}: [^\n]{10,200}" }, "Mexico City, 2024-12-31: a line of free text with some words"),
         ("grammar", new() { Grammar = "root ::= expr\nexpr ::= term ((\" + \" | \" - \") term)*\nterm ::= factor ((\" * \" | \" / \") factor)*\nfactor ::= [0-9]+ | [a-z]+ | \"(\" expr \")\"" }, "(a + 12) * (b - (c / 3)) + total"),
     ];

@@ -10,7 +10,7 @@ namespace Beam.ML.Vllm.StructuredOutput;
 /// </summary>
 internal sealed class CompiledConstraint
 {
-    private const long MaxMaskBytes = 16 << 20;
+    private const long MaxMaskBytes = 8 << 20;
 
     // Few tokens are longer: it is cheaper to look at these than further ahead.
     private const int MostPlainCharacters = 16;

@@ -9,7 +9,7 @@ namespace Beam.ML.Vllm.StructuredOutput.Automata;
 /// </summary>
 internal sealed class StackAutomaton
 {
-    private const int MaxNodes = 1 << 15;
+    private const int MaxNodes = 1 << 14;
 
     private readonly StateGraph _graph;
     private readonly int[] _ranks;
