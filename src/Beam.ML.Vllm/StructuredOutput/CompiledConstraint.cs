@@ -31,6 +31,9 @@ internal sealed class CompiledConstraint
     /// <summary>The place before the first token.</summary>
     public StackNode Start => _automaton.Start;
 
+    /// <summary>What is kept: places with their stacks, and bytes of masks.</summary>
+    internal (int Places, long MaskBytes) Kept => (_automaton.Kept, _maskBytes);
+
     /// <summary>The place after a token; dead if the token does not fit there.</summary>
     public StackNode After(StackNode place, int token)
     {

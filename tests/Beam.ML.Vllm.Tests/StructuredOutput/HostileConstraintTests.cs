@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using Beam.ML.Vllm.StructuredOutput;
 using Beam.ML.Vllm.StructuredOutput.Vocabulary;
 using Beam.ML.Vllm.Tests.Tokenizers;
@@ -84,18 +83,25 @@ public sealed class HostileConstraintTests
     }
 
     [Test]
-    public void What_is_kept_of_a_constraint_is_bounded()
+    public void What_is_kept_of_a_constraint_is_bounded_and_what_is_given_up_is_found_again()
     {
         var vocabulary = TokenVocabulary.Of(Golden.Load("sentencepiece_gemma"));
-        var constraint = new StructuredOutputCompiler(vocabulary).Compile(new() { Json = "{}" });
-        var text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 300).Select(i => i % 3 == 0 ? "[" : i % 3 == 1 ? "{\"a\":" : "[{\"b\": ")));
-        var place = constraint.Start;
-        foreach (var b in text)
+        var constraint = new StructuredOutputCompiler(vocabulary).Compile(new() { Regex = "[^a]{30000}" });
+        var (place, early) = (constraint.Start, constraint.Start);
+        for (var i = 0; i < 25_000; i++)
         {
-            place = constraint.After(place, [b]);
-            _ = constraint.MaskOf(place);
+            place = constraint.After(place, "b"u8);
+            if (i == 100) early = place;
+            if (i % 2 == 0) _ = constraint.MaskOf(place);
         }
-        Assert.That(place.IsDead, Is.False);
+        Assert.Multiple(() =>
+        {
+            Assert.That(constraint.Kept.Places, Is.LessThan(20_000));
+            Assert.That(constraint.Kept.MaskBytes, Is.LessThan(9 << 20));
+            Assert.That(constraint.MaskOf(early).Count, Is.EqualTo(constraint.MaskOf(constraint.Start).Count));
+            Assert.That(constraint.After(early, "a"u8).IsDead, Is.True);
+            Assert.That(constraint.After(early, "b"u8).IsDead, Is.False);
+        });
     }
 
     private static TestCaseData Case(string name, StructuredOutputsParams parameters) => new TestCaseData(parameters).SetArgDisplayNames(name);

@@ -42,6 +42,9 @@ internal sealed class StackAutomaton
     /// <summary>The place after bytes that no text starts with.</summary>
     public StackNode Dead { get; }
 
+    /// <summary>Places and stacks that are kept.</summary>
+    public int Kept => _nodes.Count;
+
     /// <summary>Classes of bytes that no state tells apart.</summary>
     public int Classes { get; }
 

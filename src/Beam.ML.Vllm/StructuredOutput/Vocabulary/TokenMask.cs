@@ -14,7 +14,8 @@ internal sealed class TokenMask(ulong[] bits, bool canEnd)
     /// <summary>Tokens of text that are allowed.</summary>
     public int Count { get; } = bits.Sum(BitOperations.PopCount);
 
-    public int Bytes => bits.Length * sizeof(ulong) + 64;
+    /// <summary>About what it takes to keep it, with its place.</summary>
+    public int Bytes => (bits.Length * sizeof(ulong)) + 320;
 
     public bool Allows(int id) => (uint)id < (uint)bits.Length * 64 && (bits[id >> 6] >> (id & 63) & 1) != 0;
 
