@@ -76,11 +76,11 @@ public sealed record EngineOptions
     /// <summary>A checkpoint folder, or a hub id that is in the local Hugging Face cache.</summary>
     public required string Model { get; init; }
 
-    /// <summary>The name that outputs and metrics give the model; the last part of <see cref="Model"/> by default.</summary>
+    /// <summary>The name that outputs and metrics give the model; <see cref="Model"/> as it is given by default.</summary>
     public string? ServedModelName { get; init; }
 
     /// <summary>The name in use.</summary>
-    internal string ModelName => ServedModelName ?? Path.GetFileName(Model.TrimEnd('/', '\\'));
+    internal string ModelName => ServedModelName ?? Model;
 
     /// <summary><c>dtype</c>.</summary>
     public ModelDtype Dtype { get; init; }

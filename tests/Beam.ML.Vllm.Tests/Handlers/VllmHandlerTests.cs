@@ -29,7 +29,7 @@ public sealed class VllmHandlerTests
         Assert.That(right, Is.GreaterThanOrEqualTo(0.95 * countries.Length));
         var (example, completion, model) = outcomes[0].Value;
         Assert.That(example, Is.EqualTo($"What is the capital of {countries[0].Country}?"));
-        Assert.That(model, Is.EqualTo("checkpoint"));
+        Assert.That(model, Is.EqualTo(TestModels.TinyGemma), "A model is named as it was asked for.");
         Assert.That(completion.FinishReason, Is.EqualTo("stop"));
         Assert.That(completion.OutputTokens, Is.EqualTo(completion.TokenIds.Count).And.InRange(1, 63));
         Assert.That(completion.PromptTokens, Is.GreaterThan(5));
