@@ -87,7 +87,7 @@ public sealed class VllmHandlerTests
         Assert.That(plain.TokenIds, Is.Not.EqualTo(expected));
         Assert.That(odd.TokenIds, Is.EqualTo(expected));
         Assert.That(all.TokenIds, Is.EqualTo(expected));
-        Assert.That(unknown.Error!.Message, Is.EqualTo("The model 'even' does not exist; there is checkpoint, odd."));
+        Assert.That(unknown.Error!.Message, Is.EqualTo($"The model 'even' does not exist; there is {TestModels.TinyGemma}, odd."));
     }
 
     [Test]
