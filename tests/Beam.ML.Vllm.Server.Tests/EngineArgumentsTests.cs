@@ -29,6 +29,13 @@ public sealed class EngineArgumentsTests
         Assert.That((options.SkipTokenizerInit, options.ServedModelName, options.SpeculativeConfig!.NumSpeculativeTokens), Is.EqualTo((true, "a", 3)));
     }
 
+    [Test]
+    public void Each_name_is_there_once()
+    {
+        var known = EngineArguments.All.SelectMany(a => a.Alias is null ? [a.Name] : new[] { a.Name, a.Alias }).Concat(EngineArguments.ForeignNames);
+        Assert.That(known, Is.Unique);
+    }
+
     [TestCase("max-modl-len", "1", "Unknown engine argument 'max-modl-len'. Did you mean 'max_model_len'?")]
     [TestCase("max_model_len", "many", "max_model_len must be a whole number, got many.")]
     [TestCase("max_num_seqs", "0", "max_num_seqs must be in [1, 65536], got 0.")]

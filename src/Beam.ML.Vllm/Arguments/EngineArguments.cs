@@ -15,12 +15,6 @@ public static class EngineArguments
         new("served_model_name", "The name that requests and metrics give the model; several may be given.", (o, v) => o with { ServedModelName = v.List[0] }) { IsList = true },
         new("dtype", "The numbers that weights and cache are kept in: auto, bfloat16 or float32.", (o, v) => o with { Dtype = DtypeOf(v) }),
         new("quantization", "int8 or int4: quantize plain weights while loading; or the method that the checkpoint is quantized by.", (o, v) => o with { Quantization = v.Text }),
-        new("matrix_kernels", "How matrices are multiplied: auto, intrinsics, fma, bfloat16_dot or int8_dot.", (o, v) => o with
-        {
-            MatrixKernels = v.OneOf(
-                ("auto", MatrixKernels.Auto), ("intrinsics", MatrixKernels.Intrinsics), ("fma", MatrixKernels.Fma), ("bfloat16_dot", MatrixKernels.BFloat16Dot),
-                ("int8_dot", MatrixKernels.Int8Dot)),
-        }),
         new("kv_cache_dtype", "The numbers that the cache is kept in: auto, bfloat16, float32 or int8_per_token_head.", (o, v) => o with
         {
             KvCacheDtype = v.OneOf(
