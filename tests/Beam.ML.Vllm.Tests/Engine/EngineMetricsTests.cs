@@ -78,6 +78,35 @@ public sealed class EngineMetricsTests
     }
 
     [Test]
+    public async Task A_listener_that_throws_harms_no_request()
+    {
+        await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, ServedModelName = "badly-watched", NumThreads = 1, NumKvBlocks = 64 });
+        var thrown = new ConcurrentDictionary<string, int>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument is Histogram<double> && instrument.Meter.Name == EngineMetrics.MeterName) l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) =>
+        {
+            // Engines of other tests are watched as well.
+            if (tags[0] is not { Key: "model_name", Value: "badly-watched" }) return;
+            thrown.AddOrUpdate(instrument.Name, 1, (_, count) => count + 1);
+            throw new FormatException("a bug of the listener");
+        });
+        listener.Start();
+        var output = await engine.CompleteAsync(new[] { 5, 6 }, new SamplingParams { MaxTokens = 4, IgnoreEos = true });
+        var again = await engine.CompleteAsync(new[] { 5, 6 }, new SamplingParams { MaxTokens = 4, IgnoreEos = true });
+        Assert.Multiple(() =>
+        {
+            Assert.That((output.TokenIds.Count, again.TokenIds.Count, engine.IsAlive), Is.EqualTo((4, 4, true)));
+            Assert.That(thrown, Contains.Key("vllm.e2e_request_latency_seconds"));
+            Assert.That(thrown.Values, Is.All.EqualTo(1), "what failed is not asked again");
+            Assert.That(engine.Metrics.Collect().Single(m => m.Name == "vllm:e2e_request_latency_seconds").Samples[0].Histogram!.Count, Is.EqualTo(2));
+        });
+    }
+
+    [Test]
     public async Task A_request_that_is_given_up_counts_as_aborted()
     {
         await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, NumThreads = 1, NumKvBlocks = 64 });

@@ -17,6 +17,8 @@ namespace Beam.ML.Vllm.Engine;
 /// request_queue_time_seconds, request_prefill_time_seconds, request_decode_time_seconds, request_inference_time_seconds,
 /// request_prompt_tokens, request_generation_tokens, request_max_num_generation_tokens, request_params_n, request_params_max_tokens,
 /// iteration_tokens_total. Each completion of a request counts as one, but in request_params_n and request_max_num_generation_tokens.
+/// Listeners hear of histograms on the engine's own thread: a slow one slows every step, and where one throws, listeners hear no more of that
+/// histogram, while <see cref="Collect"/> goes on.
 /// </remarks>
 public sealed class EngineMetrics : IDisposable
 {

@@ -12,6 +12,7 @@ internal sealed class MetricHistogram
     private readonly long[] _counts;
     private readonly Histogram<double> _instrument;
     private readonly KeyValuePair<string, object?> _model;
+    private bool _isTold = true;
     private double _sum;
 
     public MetricHistogram(Meter meter, string model, string name, string help, string unit, double[] bounds)
@@ -31,7 +32,16 @@ internal sealed class MetricHistogram
             _sum += value;
         }
 
-        if (_instrument.Enabled) _instrument.Record(value, _model);
+        if (!_isTold || !_instrument.Enabled) return;
+        try
+        {
+            _instrument.Record(value, _model);
+        }
+        catch (Exception)
+        {
+            // Listeners are called in the midst of a step, which serves everyone: one that fails is not asked again, and what is read in place stays right.
+            _isTold = false;
+        }
     }
 
     public MetricFamily Read(string? name = null)
