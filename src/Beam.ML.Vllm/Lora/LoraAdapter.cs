@@ -11,7 +11,7 @@ internal sealed record LoraWeights(PackedMatrix A, PackedMatrix B, float Scale);
 
 /// <summary>An adapter in memory.</summary>
 /// <param name="name">What requests call it.</param>
-/// <param name="identity">The hash of its files: equal only for equal adapters, so it may stand for the adapter in the prefix cache.</param>
+/// <param name="identity">The hash of its weights as they are in memory: equal only for equal adapters, so it may stand for the adapter in the prefix cache.</param>
 /// <param name="weights">By the index of the module; null where it changes nothing.</param>
 /// <param name="disposed">Called when its memory has been given back.</param>
 internal sealed class LoraAdapter(string name, BlockHash identity, LoraWeights?[] weights, Action? disposed = null) : IDisposable

@@ -37,7 +37,7 @@ internal sealed class LoraLoader(LoraTargets targets, int panelWidth, int maxRan
             throw;
         }
 
-        return new LoraAdapter(request.Name, Identity(folder, path), weights);
+        return new LoraAdapter(request.Name, Identity(weights), weights);
     }
 
     /// <summary>The modules that the file has weights for, by the names that it gives them.</summary>
@@ -127,16 +127,25 @@ internal sealed class LoraLoader(LoraTargets targets, int panelWidth, int maxRan
         return packed;
     }
 
-    private static BlockHash Identity(string folder, string path)
+    /// <summary>The hash of what is in memory, never of the files: they may have been replaced since they were read.</summary>
+    private static BlockHash Identity(LoraWeights?[] weights)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var buffer = new byte[1 << 20];
-        foreach (var part in (ReadOnlySpan<string>)[Path.Combine(folder, "adapter_config.json"), path])
+        for (var module = 0; module < weights.Length; module++)
         {
-            using var stream = File.OpenRead(part);
-            for (int read; (read = stream.Read(buffer)) > 0;) hash.AppendData(buffer, 0, read);
+            if (weights[module] is not { } pair) continue;
+            ReadOnlySpan<int> head = [module, pair.A.Outputs, (int)pair.A.Format, (int)pair.B.Format, BitConverter.SingleToInt32Bits(pair.Scale)];
+            hash.AppendData(MemoryMarshal.AsBytes(head));
+            Append(hash, pair.A);
+            Append(hash, pair.B);
         }
 
         return MemoryMarshal.Read<BlockHash>(hash.GetHashAndReset());
+    }
+
+    private static unsafe void Append(IncrementalHash hash, PackedMatrix matrix)
+    {
+        for (var panel = 0; panel < matrix.Panels; panel++)
+            hash.AppendData(new ReadOnlySpan<byte>(matrix.Panel(panel), checked((int)matrix.PanelBytes)));
     }
 }

@@ -35,6 +35,18 @@ public sealed class LoraFolderTests
     }
 
     [Test]
+    public void An_adapter_s_identity_is_that_of_the_weights_in_memory_whatever_its_files_are_by_now()
+    {
+        using var adapter = new TemporaryAdapter(Two);
+        using var retold = new TemporaryAdapter(Two, change: c => (c["base_model_name_or_path"], c["lora_dropout"]) = ("elsewhere", 0.1));
+        using var louder = new TemporaryAdapter(Two, change: c => c["lora_alpha"] = 9);
+        using var other = new TemporaryAdapter(Two, seed: 2);
+        using LoraAdapter first = Load(adapter), same = Load(retold), scaled = Load(louder), different = Load(other);
+        Assert.That(same.Identity, Is.EqualTo(first.Identity));
+        Assert.That(new[] { first.Identity, scaled.Identity, different.Identity }, Is.Unique);
+    }
+
+    [Test]
     public void Scales_follow_alpha_rank_and_their_patterns()
     {
         using var plain = new TemporaryAdapter(Two);
