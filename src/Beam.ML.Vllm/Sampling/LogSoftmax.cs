@@ -7,7 +7,7 @@ namespace Beam.ML.Vllm.Sampling;
 /// <summary>Log probabilities from a row of logits. What comes out depends on nothing but the row.</summary>
 internal static class LogSoftmax
 {
-    /// <summary>The likeliest so many are found by insertion; more are sorted.</summary>
+    /// <summary>The likeliest so many are found by insertion; of more a heap is kept.</summary>
     private const int InsertionLimit = 64;
 
     /// <summary>Scores the token that stands at a position, and others beside it.</summary>
@@ -85,7 +85,7 @@ internal static class LogSoftmax
     private static int[] Top(ReadOnlySpan<float> logits, int count)
     {
         if (count == 0) return [];
-        return count <= InsertionLimit ? TopByInsertion(logits, count) : TopBySorting(logits, count);
+        return count <= InsertionLimit ? TopByInsertion(logits, count) : TopByHeap(logits, count);
     }
 
     private static int[] TopByInsertion(ReadOnlySpan<float> logits, int count)
@@ -116,21 +116,52 @@ internal static class LogSoftmax
         return ids;
     }
 
-    private static int[] TopBySorting(ReadOnlySpan<float> logits, int count)
+    /// <summary>Those found so far are a heap with the worst of them at its root; where all are asked for that is nothing but a sort.</summary>
+    private static int[] TopByHeap(ReadOnlySpan<float> logits, int count)
     {
-        var sorted = ArrayPool<(float Logit, int Id)>.Shared.Rent(logits.Length);
+        var rented = ArrayPool<(float Logit, int Id)>.Shared.Rent(count);
         try
         {
-            for (var id = 0; id < logits.Length; id++) sorted[id] = (logits[id], id);
-            var all = sorted.AsSpan(0, logits.Length);
-            all.Sort(static (a, b) => a.Logit != b.Logit ? b.Logit.CompareTo(a.Logit) : a.Id.CompareTo(b.Id));
+            var heap = rented.AsSpan(0, count);
+            for (var i = 0; i < count; i++) heap[i] = (logits[i], i);
+
+            // What is sorted is a heap.
+            if (count < logits.Length) heap.Sort(static (a, b) => BestFirst(b, a));
+            ref var start = ref MemoryMarshal.GetReference(logits);
+            for (var id = count; id < logits.Length; id++)
+            {
+                // Most of a vocabulary is no better than the worst that was kept, and of equals the one that came first stays.
+                while (id + Vector256<float>.Count <= logits.Length
+                       && Vector256.LessThanOrEqualAll(Vector256.LoadUnsafe(ref start, (nuint)id), Vector256.Create(heap[0].Logit)))
+                    id += Vector256<float>.Count;
+                if (id < logits.Length && BestFirst((logits[id], id), heap[0]) < 0) ReplaceWorst(heap, (logits[id], id));
+            }
+
+            heap.Sort(static (a, b) => BestFirst(a, b));
             var ids = new int[count];
-            for (var i = 0; i < count; i++) ids[i] = all[i].Id;
+            for (var i = 0; i < count; i++) ids[i] = heap[i].Id;
             return ids;
         }
         finally
         {
-            ArrayPool<(float, int)>.Shared.Return(sorted);
+            ArrayPool<(float, int)>.Shared.Return(rented);
         }
     }
+
+    private static void ReplaceWorst(Span<(float Logit, int Id)> heap, (float Logit, int Id) better)
+    {
+        var place = 0;
+        for (int child; (child = (2 * place) + 1) < heap.Length; place = child)
+        {
+            if (child + 1 < heap.Length && BestFirst(heap[child], heap[child + 1]) < 0) child++;
+            if (BestFirst(better, heap[child]) >= 0) break;
+            heap[place] = heap[child];
+        }
+
+        heap[place] = better;
+    }
+
+    /// <summary>Higher logits first, what is not a number last, of equals the lower id first.</summary>
+    private static int BestFirst((float Logit, int Id) a, (float Logit, int Id) b) =>
+        a.Logit == b.Logit ? a.Id.CompareTo(b.Id) : b.Logit.CompareTo(a.Logit) is var order and not 0 ? order : a.Id.CompareTo(b.Id);
 }

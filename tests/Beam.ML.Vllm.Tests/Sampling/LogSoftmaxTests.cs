@@ -39,6 +39,22 @@ public sealed class LogSoftmaxTests
     }
 
     [Test]
+    public void The_likeliest_are_those_of_a_full_sort_whatever_their_order_and_however_many_are_equal(
+        [Values(64, 65, 100, 1000, 4001, 4002)] int top, [Values("random", "rising", "falling", "few")] string order)
+    {
+        var random = new Random(top);
+        var logits = Enumerable.Range(0, 4003).Select(i => order switch
+        {
+            "rising" => i / 3,
+            "falling" => -i / 3,
+            "few" => random.Next(5),
+            _ => random.NextSingle(),
+        }).ToArray();
+        logits[7] = float.NegativeInfinity;
+        Assert.That(LogSoftmax.Row(logits, 0, top).TopIds, Is.EqualTo(Enumerable.Range(0, logits.Length).OrderByDescending(i => logits[i]).ThenBy(i => i).Take(top)));
+    }
+
+    [Test]
     public void Named_tokens_come_in_their_order_with_their_ranks()
     {
         var row = LogSoftmax.Row([1, 4, 2, 3], tokenId: 0, top: 2, tokenIds: [3, 1]);
