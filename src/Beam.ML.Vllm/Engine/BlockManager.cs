@@ -35,6 +35,8 @@ internal sealed class BlockManager
 
     private int Head => _blocks.Length - 1;
 
+    private int Needed(Sequence sequence, int tokens) => ((tokens + BlockSize - 1) / BlockSize) - sequence.BlockTable.Count;
+
     /// <summary>
     /// Gives a sequence without blocks those that hold its beginning, as far as the cache knows it; at least one token is left to compute,
     /// since only a computed token has logits. Returns the tokens found.
@@ -61,10 +63,13 @@ internal sealed class BlockManager
         PrefixHits += found;
     }
 
+    /// <summary>Whether there are blocks enough for so many of a sequence's first tokens.</summary>
+    public bool CanGrow(Sequence sequence, int tokens) => Needed(sequence, tokens) <= FreeBlocks;
+
     /// <summary>Makes room for a sequence's first tokens; all or nothing. Returns whether there were blocks enough.</summary>
     public bool TryGrow(Sequence sequence, int tokens)
     {
-        var needed = ((tokens + BlockSize - 1) / BlockSize) - sequence.BlockTable.Count;
+        var needed = Needed(sequence, tokens);
         if (needed > FreeBlocks) return false;
         for (; needed > 0; needed--)
         {

@@ -148,7 +148,9 @@ internal sealed class Scheduler
         {
             var cached = _blocks.AttachPrefix(sequence);
             var tokens = Math.Min(sequence.Length - cached, _maxTokens - _output.TotalTokens);
-            if (!_blocks.TryGrow(sequence, cached + tokens))
+
+            // There must be room for all of it, not for the first piece alone: it would run out of blocks further on, and start over.
+            if (!_blocks.CanGrow(sequence, sequence.Length) || !_blocks.TryGrow(sequence, cached + tokens))
             {
                 _blocks.Free(sequence);
                 return;

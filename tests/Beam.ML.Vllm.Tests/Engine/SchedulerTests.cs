@@ -79,6 +79,21 @@ public sealed class SchedulerTests
         Assert.That(blocks.PrefixHits, Is.EqualTo(32));
     }
 
+    [TestCase(false, false)]
+    [TestCase(true, false)]
+    [TestCase(true, true)]
+    public void A_long_prompt_waits_until_there_is_room_for_all_of_it_and_is_computed_once(bool prefixCaching, bool skipReading)
+    {
+        using var harness = new CoreHarness(
+            new PagedFakeRunner(128, maxModelLength: 2048), new EngineOptions { Model = "x", MaxNumBatchedTokens = 512, EnablePrefixCaching = prefixCaching });
+        harness.Run(
+            new CoreRequest([.. Enumerable.Range(0, 600).Select(i => i % 23)], new SamplingParams { Temperature = 0, MaxTokens = 1000 }),
+            new CoreRequest([.. Enumerable.Range(0, 1900).Select(i => i % 19)], new SamplingParams { Temperature = 0, MaxTokens = 8, SkipReadingPrefixCache = skipReading }));
+        var stats = harness.Core.Stats();
+        Assert.That(stats.Preemptions, Is.Zero);
+        Assert.That(stats.ComputedTokens, Is.InRange(600 + 999 + 1900 + 7 - 16, 600 + 999 + 1900 + 7), "but for a block that both begin with");
+    }
+
     [Test]
     public void A_sequence_counts_in_the_prefix_cache_once_however_long_it_waits_and_however_often_it_starts_over()
     {
