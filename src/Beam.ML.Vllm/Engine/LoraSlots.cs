@@ -12,22 +12,17 @@ internal sealed class LoraSlots(int maxLoras)
     internal const int Patience = 128;
 
     private readonly Dictionary<LoraAdapter, int> _running = [];
-    private Sequence? _passedOver;
-    private int _steps;
+    private long _step;
 
     public int Count => _running.Count;
 
-    /// <summary>Notes, once a step, who is passed over.</summary>
-    public void BeginStep(SortedSet<Sequence> waiting)
-    {
-        var first = waiting.Min is { } sequence && !HasRoom(sequence.Lora) ? sequence : null;
-        _steps = first == _passedOver ? _steps + 1 : 0;
-        _passedOver = first;
-    }
+    /// <summary>To be called once a step: patience is counted in steps.</summary>
+    public void BeginStep() => _step++;
 
-    public void Enter(LoraAdapter? adapter)
+    public void Enter(Sequence sequence)
     {
-        if (adapter is not null) _running[adapter] = _running.GetValueOrDefault(adapter) + 1;
+        sequence.PassedOverSince = null;
+        if (sequence.Lora is { } adapter) _running[adapter] = _running.GetValueOrDefault(adapter) + 1;
     }
 
     public void Leave(LoraAdapter? adapter)
@@ -43,9 +38,20 @@ internal sealed class LoraSlots(int maxLoras)
     {
         if (waiting.Min is not { } first) return null;
         if (HasRoom(first.Lora)) return first;
+        Sequence? passedOver = null;
         foreach (var sequence in waiting)
         {
-            if (sequence.Lora is null || (_steps < Patience && HasRoom(sequence.Lora))) return sequence;
+            if (sequence.Lora is null) return sequence;
+            if (!HasRoom(sequence.Lora))
+            {
+                // The first alone: its clock goes on where it is no longer the first of all, or a step finds no room for anyone.
+                passedOver ??= sequence;
+                passedOver.PassedOverSince ??= _step;
+            }
+            else if (_step - (passedOver?.PassedOverSince ?? _step) < Patience)
+            {
+                return sequence;
+            }
         }
 
         return null;

@@ -143,7 +143,7 @@ internal sealed class Scheduler
 
     private void ScheduleWaiting()
     {
-        _adapters.BeginStep(_waiting);
+        _adapters.BeginStep();
         while (_running.Count < _maxSequences && _output.TotalTokens < _maxTokens && _adapters.NextOf(_waiting) is { } sequence)
         {
             var cached = _blocks.AttachPrefix(sequence);
@@ -157,7 +157,7 @@ internal sealed class Scheduler
             }
 
             _waiting.Remove(sequence);
-            _adapters.Enter(sequence.Lora);
+            _adapters.Enter(sequence);
             sequence.ComputedTokens = cached;
             sequence.Status = SequenceStatus.Running;
             if (sequence.Times.Scheduled == 0)

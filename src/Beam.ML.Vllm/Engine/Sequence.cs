@@ -51,6 +51,9 @@ internal sealed class Sequence
     /// <summary>The adapter that it is computed with; its keys and values are shared only with sequences that have the same one.</summary>
     public LoraAdapter? Lora { get; init; }
 
+    /// <summary>The step in which it first waited for room for its adapter while others went before; null if none did since it last ran.</summary>
+    public long? PassedOverSince { get; set; }
+
     /// <summary>The engine's count of arrivals; breaks ties, and is the order of first come, first served.</summary>
     public long Arrival { get; set; }
 

@@ -205,6 +205,35 @@ public sealed class SchedulerTests
         }
     }
 
+    [Test]
+    public void Patience_is_not_forgotten_where_someone_else_comes_first_for_a_step()
+    {
+        var blocks = new BlockManager(64, BlockSize, enablePrefixCaching: true);
+        var scheduler = new Scheduler(blocks, 4, 64, SchedulingPolicy.Priority, maxLoras: 1);
+        LoraAdapter one = PagedFakeRunner.Adapter("one"), other = PagedFakeRunner.Adapter("other");
+        AddWith(one, priority: 1);
+        Take(scheduler);
+        var passedOver = AddWith(other, priority: 1);
+        for (var steps = 0; passedOver.Status == SequenceStatus.Waiting; steps++)
+        {
+            Assert.That(steps, Is.LessThan(LoraSlots.Patience + 20), "it waits for ever");
+            AddWith(steps % 2 == 0 ? one : null, priority: steps % 2 == 0 ? 1 : 0);
+            Take(scheduler);
+            foreach (var sequence in scheduler.Running.ToArray())
+            {
+                sequence.Append(1);
+                if (sequence.OutputLength >= 4) scheduler.Remove(sequence);
+            }
+        }
+
+        Sequence AddWith(LoraAdapter? adapter, int priority)
+        {
+            var sequence = NewSequence(3, 1, 100, priority, adapter);
+            scheduler.Add(sequence);
+            return sequence;
+        }
+    }
+
     /// <summary>
     /// Random requests, budgets, caches, adapters, drafts and aborts: limits hold in every step, and everyone comes to an end; served in the
     /// order of arrival, the oldest never waits for a younger one but for room for its adapter. (Under the priority policy those of high value
