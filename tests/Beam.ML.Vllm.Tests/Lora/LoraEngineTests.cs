@@ -135,6 +135,58 @@ public sealed class LoraEngineTests
     }
 
     [Test]
+    public async Task Who_asks_for_an_adapter_in_memory_does_not_go_before_one_who_waits_for_its_room()
+    {
+        var registry = new LoraRegistry(r => Load(r, []), capacity: 1, () => { });
+        var hot = await Acquire("a");
+        var cold = Acquire("b").AsTask();
+        var later = Acquire("a").AsTask();
+        var alsoCold = Acquire("b").AsTask();
+        Assert.That((cold.IsCompleted, later.IsCompleted), Is.EqualTo((false, false)));
+        hot.Dispose();
+        var (first, second) = (await cold, await alsoCold);
+        first.Dispose();
+        Assert.That(later.IsCompleted, Is.False);
+        second.Dispose();
+        Assert.That((await later).Adapter.Name, Is.EqualTo("a"));
+
+        ValueTask<LoraLease> Acquire(string name) => registry.AcquireAsync(new LoraRequest(name, "p"), default);
+    }
+
+    [Test]
+    public async Task One_adapter_alone_makes_room_and_the_others_go_on()
+    {
+        var registry = new LoraRegistry(r => Load(r, []), capacity: 2, () => { });
+        LoraLease busy = await Acquire("a"), busier = await Acquire("a"), quiet = await Acquire("b");
+        using var source = new CancellationTokenSource();
+        var cold = Acquire("c", source.Token).AsTask();
+        (await Acquire("a")).Dispose();
+        var drained = Acquire("b").AsTask();
+        Assert.That(drained.IsCompleted, Is.False);
+        await source.CancelAsync();
+        await Assert.CatchAsync<OperationCanceledException>(() => cold);
+        (await drained).Dispose();
+        foreach (var lease in (LoraLease[])[busy, busier, quiet]) lease.Dispose();
+
+        ValueTask<LoraLease> Acquire(string name, CancellationToken cancellationToken = default) =>
+            registry.AcquireAsync(new LoraRequest(name, "p"), cancellationToken);
+    }
+
+    [Test]
+    public async Task Those_that_wait_for_room_are_served_by_priority_and_arrival()
+    {
+        var loads = new List<string>();
+        var registry = new LoraRegistry(r => Load(r, loads), capacity: 1, () => { });
+        var held = await registry.AcquireAsync(new LoraRequest("a", "p"), default);
+        var waiting = new[] { ("b", 1), ("c", 1), ("d", 0) }.Select(w => UseAsync(w.Item1, w.Item2)).ToArray();
+        held.Dispose();
+        await Task.WhenAll(waiting);
+        Assert.That(loads, Is.EqualTo(new[] { "a", "d", "b", "c" }));
+
+        async Task UseAsync(string name, int priority) => (await registry.AcquireAsync(new LoraRequest(name, "p"), default, priority)).Dispose();
+    }
+
+    [Test]
     public async Task An_adapter_that_fails_to_load_takes_no_room_and_may_be_tried_again()
     {
         var tries = 0;
