@@ -9,60 +9,92 @@ namespace Beam.ML.Vllm.Engine;
 internal sealed class BeamSearch(BeamSearchParams parameters, EosTokens eos, int maxLength)
 {
     private readonly HashSet<int> _eos = parameters.IgnoreEos ? [] : [.. eos.ToArray()];
-    private readonly List<BeamSearchSequence> _completed = [];
+    private readonly PriorityQueue<Candidate, (double CumulativeLogprob, int Order)> _best = new(parameters.BeamWidth + 1);
+    private List<BeamSearchSequence> _completed = [];
     private List<BeamSearchSequence> _beams = [];
 
     /// <summary>Log probabilities to ask for at each step.</summary>
-    public static int Candidates(BeamSearchParams parameters, int vocabularySize) => (int)Math.Min(2L * parameters.BeamWidth, vocabularySize);
+    public static int Candidates(BeamSearchParams parameters, int vocabularySize) => Math.Min(2 * parameters.BeamWidth, vocabularySize);
 
     /// <param name="prompt">The prompt.</param>
-    /// <param name="nextAsync">The likeliest next tokens of each beam.</param>
+    /// <param name="nextAsync">The likeliest next tokens of each beam; null to end the search with what it has.</param>
     /// <returns>The best beams, best first.</returns>
-    public async Task<IReadOnlyList<BeamSearchSequence>> RunAsync(int[] prompt, Func<IReadOnlyList<BeamSearchSequence>, Task<PositionLogprobs[]>> nextAsync)
+    public async Task<IReadOnlyList<BeamSearchSequence>> RunAsync(int[] prompt, Func<IReadOnlyList<BeamSearchSequence>, Task<PositionLogprobs[]?>> nextAsync)
     {
-        _beams = [new BeamSearchSequence(prompt, 0, null, null)];
-        for (var i = 0; i < parameters.MaxTokens && _beams.Count > 0 && prompt.Length + i < maxLength; i++) Advance(await nextAsync(_beams));
-        return [.. _completed.Concat(_beams).OrderByDescending(Score).Take(parameters.BeamWidth)];
+        _beams = [BeamSearchSequence.Of(prompt)];
+        for (var i = 0; i < parameters.MaxTokens && _beams.Count > 0 && prompt.Length + i < maxLength && await nextAsync(_beams) is { } next; i++) Advance(next);
+        return Best(_completed.Concat(_beams));
     }
 
     private void Advance(PositionLogprobs[] next)
     {
-        var candidates = new List<(double CumulativeLogprob, BeamSearchSequence Beam, PositionLogprobs Position, int Token)>();
+        var order = 0;
         for (var i = 0; i < next.Length; i++)
         {
             var beam = _beams[i];
-            foreach (var candidate in next[i].Top)
+            var (ids, logprobs) = next[i].TopRow;
+            for (var k = 0; k < ids.Length; k++)
             {
-                var cumulative = beam.CumulativeLogprob + candidate.Logprob;
-                if (!_eos.Contains(candidate.TokenId)) candidates.Add((cumulative, beam, next[i], candidate.TokenId));
-                else _completed.Add(End(beam, candidate.TokenId, cumulative, next[i]));
+                var cumulative = beam.CumulativeLogprob + logprobs[k];
+                if (_eos.Contains(ids[k])) _completed.Add(End(beam, ids[k], cumulative, next[i]));
+                else Keep(new Candidate(beam, next[i], ids[k]), cumulative, order++);
             }
         }
 
-        // The sort is stable: of equals, the better beam's likelier token comes first.
-        _beams = [.. candidates.OrderByDescending(c => c.CumulativeLogprob).Take(parameters.BeamWidth)
-            .Select(c => new BeamSearchSequence([.. c.Beam.Tokens, c.Token], c.CumulativeLogprob, c.Beam, c.Position))];
+        _beams = new List<BeamSearchSequence>(_best.Count);
+        while (_best.TryDequeue(out var candidate, out var place))
+            _beams.Add(candidate.Beam.Continue(candidate.Token, place.CumulativeLogprob, candidate.Position));
+        _beams.Reverse();
+        if (_completed.Count > 2 * parameters.BeamWidth) _completed = Best(_completed);
     }
 
+    /// <summary>Keeps the width likeliest: of equals, the better beam's likelier token, which came first.</summary>
+    private void Keep(Candidate candidate, double cumulative, int order)
+    {
+        if (_best.Count < parameters.BeamWidth) _best.Enqueue(candidate, (cumulative, -order));
+        else _best.EnqueueDequeue(candidate, (cumulative, -order));
+    }
+
+    private List<BeamSearchSequence> Best(IEnumerable<BeamSearchSequence> beams) => [.. beams.OrderByDescending(Score).Take(parameters.BeamWidth)];
+
     private BeamSearchSequence End(BeamSearchSequence beam, int token, double cumulative, PositionLogprobs position) => parameters.IncludeStopStringInOutput
-        ? new BeamSearchSequence([.. beam.Tokens, token], cumulative, beam, position) { StopReason = token }
+        ? beam.Continue(token, cumulative, position) with { StopReason = token }
         : beam with { CumulativeLogprob = cumulative, StopReason = token };
 
     private double Score(BeamSearchSequence beam)
     {
         // An end-of-sequence token does not count for the length.
-        var length = beam.Tokens.Length - (beam.StopReason is not null && parameters.IncludeStopStringInOutput ? 1 : 0);
+        var length = beam.Length - (beam.StopReason is not null && parameters.IncludeStopStringInOutput ? 1 : 0);
         return beam.CumulativeLogprob / Math.Pow(length, parameters.LengthPenalty);
     }
+
+    private readonly record struct Candidate(BeamSearchSequence Beam, PositionLogprobs Position, int Token);
 }
 
-/// <summary>A text on its way through a beam search.</summary>
-/// <param name="Tokens">Prompt and output.</param>
+/// <summary>A text on its way through a beam search: its last token, and the beam that it continues. What beams have in common is there once.</summary>
+/// <param name="Prompt">What all beams begin with.</param>
+/// <param name="Length">Tokens of prompt and output.</param>
+/// <param name="Token">The last token; the prompt's where there is no other.</param>
 /// <param name="CumulativeLogprob">The sum of the output's log probabilities, an end-of-sequence token's included.</param>
-/// <param name="Parent">The beam that this one continues by a token.</param>
+/// <param name="Parent">The beam that this one continues by a token; null for the prompt.</param>
 /// <param name="Position">Log probabilities where that token stands.</param>
-internal sealed record BeamSearchSequence(int[] Tokens, double CumulativeLogprob, BeamSearchSequence? Parent, PositionLogprobs? Position)
+internal sealed record BeamSearchSequence(
+    int[] Prompt, int Length, int Token, double CumulativeLogprob, BeamSearchSequence? Parent, PositionLogprobs? Position)
 {
     /// <summary>The end-of-sequence token that ended it.</summary>
     public int? StopReason { get; init; }
+
+    public static BeamSearchSequence Of(int[] prompt) => new(prompt, prompt.Length, prompt[^1], 0, null, null);
+
+    public BeamSearchSequence Continue(int token, double cumulativeLogprob, PositionLogprobs position) =>
+        new(Prompt, Length + 1, token, cumulativeLogprob, this, position);
+
+    /// <summary>Prompt and output.</summary>
+    public int[] ToTokens()
+    {
+        var tokens = new int[Length];
+        Prompt.CopyTo(tokens, 0);
+        for (var at = this; at.Parent is not null; at = at.Parent) tokens[at.Length - 1] = at.Token;
+        return tokens;
+    }
 }

@@ -4,6 +4,7 @@ namespace Beam.ML.Vllm.Engine;
 internal sealed class EngineCore : IDisposable
 {
     private readonly IModelRunner _runner;
+    private readonly Func<int>? _waitingOutside;
     private readonly BlockManager _blocks;
     private readonly Scheduler _scheduler;
     private readonly OutputProcessor _outputs;
@@ -12,9 +13,13 @@ internal sealed class EngineCore : IDisposable
     private long _computedTokens;
     private long _batchSizes;
 
-    public EngineCore(IModelRunner runner, EngineOptions options, EosTokens eos)
+    /// <param name="runner">Computes the steps.</param>
+    /// <param name="options">How it is set up.</param>
+    /// <param name="eos">What ends a text.</param>
+    /// <param name="waitingOutside">Requests that wait for something else before they come here.</param>
+    public EngineCore(IModelRunner runner, EngineOptions options, EosTokens eos, Func<int>? waitingOutside = null)
     {
-        _runner = runner;
+        (_runner, _waitingOutside) = (runner, waitingOutside);
         _blocks = new BlockManager(runner.Blocks, options.BlockSize, options.EnablePrefixCaching);
         var proposer = options.SpeculativeConfig is { } speculation ? new NgramProposer(speculation, runner.MaxModelLength) : null;
         _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy, options.MaxLoras, proposer);
@@ -47,6 +52,9 @@ internal sealed class EngineCore : IDisposable
         _outputs.Abort(sequence);
     }
 
+    /// <summary>Counts a beam search that has ended, by its longest completion.</summary>
+    public void CountSearch(Sequence longest) => _outputs.CountSearch(longest);
+
     /// <summary>Ends every request with an error.</summary>
     public void FailAll(Exception failure) => _outputs.FailAll(failure);
 
@@ -63,7 +71,7 @@ internal sealed class EngineCore : IDisposable
     public EngineStats Stats() => new()
     {
         RunningRequests = _scheduler.Running.Count,
-        WaitingRequests = _scheduler.Waiting.Count,
+        WaitingRequests = _scheduler.Waiting.Count + (_waitingOutside?.Invoke() ?? 0),
         KvCacheUsage = 1 - ((double)_blocks.FreeBlocks / _blocks.TotalBlocks),
         KvCacheBlocks = _blocks.TotalBlocks,
         MatrixKernels = _runner.MatrixKernels,

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Tokenizers;
@@ -14,10 +13,10 @@ public sealed partial class LlmEngine
     /// </summary>
     /// <param name="prompt">The prompt; the tokenizer's special tokens, such as a beginning of sequence, are added.</param>
     /// <param name="parameters">How to search.</param>
-    /// <param name="requestId">The id that the output carries; one is made if null.</param>
+    /// <param name="requestId">An id that no live request has; one is made if null. Aborted by it, the search ends with the beams that it has.</param>
     /// <param name="priority">Lower is served first, under the priority policy.</param>
     /// <param name="lora">The adapter to search with; null for the model itself.</param>
-    /// <param name="cancellationToken">Ends the search.</param>
+    /// <param name="cancellationToken">Ends the search without an outcome.</param>
     /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
     /// <exception cref="EngineDeadException">The engine has stopped.</exception>
     public Task<RequestOutput> BeamSearchAsync(
@@ -62,66 +61,118 @@ public sealed partial class LlmEngine
         }
 
         RequestCheck.Check(promptIds, MaxModelLength - 1, this);
-        var step = new SamplingParams
+        var id = requestId ?? $"beam-{Guid.NewGuid():N}";
+        var live = new LiveRequest();
+        Register(id, live);
+        var accounted = new SamplingParams { N = parameters.BeamWidth, MaxTokens = parameters.MaxTokens };
+        var longest = new Sequence(id, promptIds, accounted, new SamplerState(accounted, promptIds), priority);
+        var begun = false;
+        try
         {
-            Temperature = parameters.Temperature,
-            MaxTokens = 1,
-            Logprobs = BeamSearch.Candidates(parameters, VocabularySize),
-            Detokenize = false,
-            OutputKind = OutputKind.FinalOnly,
-        };
-        var started = Stopwatch.GetTimestamp();
-        RequestMetrics? first = null;
-        var beams = await new BeamSearch(parameters, _eos, MaxModelLength).RunAsync(promptIds, async beams =>
-        {
-            var outputs = await Task.WhenAll(beams.Select(beam => NextAsync(beam)));
-            first ??= outputs[0].Metrics;
-            return Array.ConvertAll(outputs, o => o.Outputs[0].Logprobs![0]);
-        });
+            using var lease = await AcquireAsync(lora, priority, live.Aborted, cancellationToken);
+            begun = true;
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, live.Aborted);
+            var stepper = new SearchSteps(this, parameters, priority, lease?.Adapter, longest.Times, stop.Token);
+            var aborted = false;
+            var beams = await new BeamSearch(parameters, _eos, MaxModelLength).RunAsync(promptIds, async beams =>
+            {
+                try
+                {
+                    stop.Token.ThrowIfCancellationRequested();
+                    return await stepper.NextAsync(beams);
+                }
+                catch (OperationCanceledException) when (live.Aborted.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+                {
+                    aborted = true;
+                    return null;
+                }
+            });
 
-        var completions = beams.Select((beam, i) => ToCompletion(beam, i, promptIds.Length)).ToArray();
-        return new RequestOutput
+            var completions = beams.Select((beam, i) => ToCompletion(beam, i, promptIds.Length, unfinished: aborted ? "abort" : "length")).ToArray();
+            foreach (var token in completions.MaxBy(c => c.TokenIds.Count)!.TokenIds) longest.Append(token);
+            longest.Finish(aborted ? FinishReason.Abort : beams[0].StopReason is null ? FinishReason.Length : FinishReason.Stop);
+            await Task.WhenAny(Count(longest), _ended.Task);
+            return new RequestOutput
+            {
+                RequestId = id,
+                Prompt = prompt,
+                PromptTokenIds = promptIds,
+                Outputs = completions,
+                Finished = true,
+                Metrics = RequestProgress.Metrics([RequestProgress.Of(longest, beams[0].CumulativeLogprob)]) with { OutputTokens = completions.Sum(c => c.TokenIds.Count) },
+            };
+        }
+        finally
         {
-            RequestId = requestId ?? $"beam-{Guid.NewGuid():N}",
-            Prompt = prompt,
-            PromptTokenIds = promptIds,
-            Outputs = completions,
-            Finished = true,
-            Metrics = first! with { TotalTime = Stopwatch.GetElapsedTime(started), OutputTokens = completions.Sum(c => c.TokenIds.Count) },
-        };
-
-        async Task<RequestOutput> NextAsync(BeamSearchSequence beam)
-        {
-            var output = await LastAsync(StreamAsync(
-                adapter => _inputs.Unchecked(beam.Tokens, null, step, null, priority, adapter), lora, cancellationToken));
-            return output.Outputs[0].Logprobs is { Count: 1 } ? output : throw new RequestFailedException("The beam search was aborted.");
+            _live.TryRemove(id, out _);
+            if (begun && longest.FinishReason is null)
+            {
+                longest.Finish(cancellationToken.IsCancellationRequested ? FinishReason.Abort : FinishReason.Error);
+                _ = Count(longest);
+            }
         }
     }
 
-    private CompletionOutput ToCompletion(BeamSearchSequence beam, int index, int promptLength)
+    /// <summary>Has the step loop count a search; completes when it has.</summary>
+    private Task Count(Sequence longest)
     {
-        var tokens = beam.Tokens[promptLength..];
-        var positions = new List<PositionLogprobs>();
-        for (var at = beam; at.Parent is not null; at = at.Parent) positions.Add(At(at));
-        positions.Reverse();
-        return new CompletionOutput(index, TextOf(beam, promptLength), tokens, beam.StopReason is null ? "length" : "stop", beam.StopReason)
+        var counted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _searches.Enqueue((longest, counted));
+        Wake();
+        return counted.Task;
+    }
+
+    private CompletionOutput ToCompletion(BeamSearchSequence beam, int index, int promptLength, string unfinished)
+    {
+        var tokens = beam.ToTokens();
+        var positions = new PositionLogprobs[tokens.Length - promptLength];
+        for (var at = beam; at.Parent is not null; at = at.Parent)
+        {
+            // The request sampled a token of its own there; the beam's is another.
+            positions[at.Length - 1 - promptLength] = at.Position!.Of(at.Token, TokenContext.Of(Tokenizer, tokens.AsSpan(0, at.Length - 1)));
+        }
+
+        return new CompletionOutput(
+            index, TextOf(tokens, promptLength, beam.StopReason), tokens[promptLength..], beam.StopReason is null ? unfinished : "stop", beam.StopReason)
         {
             Logprobs = positions,
             CumulativeLogprob = beam.CumulativeLogprob,
         };
     }
 
-    /// <summary>The request sampled a token of its own there; the beam's is another.</summary>
-    private PositionLogprobs At(BeamSearchSequence beam) =>
-        beam.Position!.Of(beam.Tokens[^1], TokenContext.Of(Tokenizer, beam.Parent!.Tokens));
-
-    private string TextOf(BeamSearchSequence beam, int promptLength)
+    private string TextOf(ReadOnlySpan<int> tokens, int promptLength, int? stop)
     {
         if (Tokenizer is null) return "";
-        var detokenizer = new IncrementalDetokenizer(Tokenizer, beam.Tokens.AsSpan(0, promptLength));
-        var end = beam.Tokens.Length - (beam.StopReason is { } stop && beam.Tokens.Length > promptLength && beam.Tokens[^1] == stop ? 1 : 0);
-        foreach (var token in beam.Tokens.AsSpan(promptLength, end - promptLength)) detokenizer.Append(token);
+        var detokenizer = new IncrementalDetokenizer(Tokenizer, tokens[..promptLength]);
+        var end = tokens.Length - (tokens.Length > promptLength && tokens[^1] == stop ? 1 : 0);
+        foreach (var token in tokens[promptLength..end]) detokenizer.Append(token);
         detokenizer.Flush();
         return detokenizer.Text;
+    }
+
+    /// <summary>The steps of one search: a request of one token for each beam, all with the search's own lease on its adapter.</summary>
+    private sealed class SearchSteps(
+        LlmEngine engine, BeamSearchParams parameters, int priority, LoraAdapter? adapter, SequenceTimes times, CancellationToken cancellationToken)
+    {
+        private readonly SamplingParams _step = new()
+        {
+            Temperature = parameters.Temperature,
+            MaxTokens = 1,
+            Logprobs = BeamSearch.Candidates(parameters, engine.VocabularySize),
+            Detokenize = false,
+            OutputKind = OutputKind.FinalOnly,
+        };
+
+        public Task<PositionLogprobs[]> NextAsync(IReadOnlyList<BeamSearchSequence> beams) => Task.WhenAll(beams.Select(NextAsync));
+
+        private async Task<PositionLogprobs> NextAsync(BeamSearchSequence beam)
+        {
+            var request = engine._inputs.Unchecked(beam.ToTokens(), null, _step, null, priority, adapter);
+            var sequence = request.Sequences[0].Sequence;
+            sequence.IsSearchStep = true;
+            var output = await LastAsync(engine.ServeAsync(request, cancellationToken));
+            lock (times) times.AddStep(sequence.Times);
+            return output.Outputs[0].Logprobs is [var next] ? next : throw new RequestFailedException("The beam search was aborted.");
+        }
     }
 }

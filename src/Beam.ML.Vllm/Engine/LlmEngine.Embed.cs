@@ -53,7 +53,7 @@ public sealed partial class LlmEngine
     {
         RequestGroup? request = null;
         var output = await LastAsync(StreamAsync(
-            adapter => request = _inputs.Pooling(promptIds.Span, prompt, parameters, requestId, priority, adapter), lora, cancellationToken));
+            adapter => request = _inputs.Pooling(promptIds.Span, prompt, parameters, requestId, priority, adapter), requestId, priority, lora, cancellationToken));
         var pooled = request!.Output.Pooled ?? throw new RequestFailedException($"Request {request.RequestId} was aborted before it had an embedding.");
         if (parameters.Normalize) Normalize(pooled);
         return new EmbeddingOutput { RequestId = request.RequestId, PromptTokenIds = output.PromptTokenIds, Embedding = pooled, Metrics = output.Metrics };

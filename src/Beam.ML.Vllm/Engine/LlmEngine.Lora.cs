@@ -31,11 +31,19 @@ public sealed partial class LlmEngine
     /// <summary>The adapter of a name; null if there is none.</summary>
     public LoraRequest? FindLora(string name) => _adapters?.Find(name);
 
-    private async ValueTask<LoraLease> AcquireAsync(LoraRequest lora, CancellationToken cancellationToken)
+    /// <summary>A request's adapter; null if it wants none, or if it was aborted while it waited.</summary>
+    private async ValueTask<LoraLease?> AcquireAsync(LoraRequest? lora, int priority, CancellationToken aborted, CancellationToken cancellationToken)
     {
+        if (lora is null) return null;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, aborted);
+        Interlocked.Increment(ref _awaitingAdapters);
         try
         {
-            return await Adapters(lora.Name).AcquireAsync(lora, cancellationToken);
+            return await Adapters(lora.Name).AcquireAsync(lora, either.Token, _options.SchedulingPolicy == SchedulingPolicy.Priority ? priority : 0);
+        }
+        catch (OperationCanceledException) when (aborted.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return null;
         }
         catch (ModelLoadException e)
         {
@@ -44,6 +52,10 @@ public sealed partial class LlmEngine
         catch (ObjectDisposedException)
         {
             throw DeadEngine();
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _awaitingAdapters);
         }
     }
 

@@ -24,11 +24,13 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     private readonly Thread _loop;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ConcurrentDictionary<string, RequestGroup> _live = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, LiveRequest> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<RequestGroup> _aborts = new();
+    private readonly ConcurrentQueue<(Sequence Longest, TaskCompletionSource Counted)> _searches = new();
     private readonly Channel<RequestGroup> _requests =
         Channel.CreateBounded<RequestGroup>(new BoundedChannelOptions(RequestChannelCapacity) { SingleReader = true });
 
+    private int _awaitingAdapters;
     private volatile bool _stopping;
     private volatile Exception? _death;
 
@@ -45,7 +47,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     {
         (_options, _eos, Tokenizer) = (options, parts.Eos, parts.Tokenizer);
         _inputs = new InputProcessor(this, _eos);
-        _core = new EngineCore(parts.Runner, options, _eos);
+        _core = new EngineCore(parts.Runner, options, _eos, () => Volatile.Read(ref _awaitingAdapters));
         ModelName = options.ModelName;
         ModelFolderPath = parts.Folder;
         MaxModelLength = parts.Runner.MaxModelLength;
@@ -172,7 +174,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     /// <summary>Ends a request with what it has; its last output has the finish reason <c>abort</c>. An unknown id is ignored.</summary>
     public void Abort(string requestId)
     {
-        if (_live.TryGetValue(requestId, out var request)) Abort(request);
+        if (_live.TryGetValue(requestId, out var live) && live.Abort() is { } request) Abort(request);
     }
 
     /// <summary>Stops the engine after the step under way and frees its memory; live requests end with <see cref="EngineDeadException"/>.</summary>
@@ -199,17 +201,35 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         int priority,
         LoraRequest? lora,
         CancellationToken cancellationToken) =>
-        StreamAsync(adapter => _inputs.Generation(promptIds.Span, prompt, parameters, requestId, priority, adapter), lora, cancellationToken);
+        StreamAsync(adapter => _inputs.Generation(promptIds.Span, prompt, parameters, requestId, priority, adapter), requestId, priority, lora, cancellationToken);
 
     /// <summary>Serves one request from its making to its last output.</summary>
     private async IAsyncEnumerable<RequestOutput> StreamAsync(
-        Func<LoraAdapter?, RequestGroup> make, LoraRequest? lora, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Func<LoraAdapter?, RequestGroup> make, string? requestId, int priority, LoraRequest? lora, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // The adapter is let go last, when the step loop has been told that the request is over.
-        using var lease = lora is null ? null : await AcquireAsync(lora, cancellationToken);
-        var request = make(lease?.Adapter);
-        if (!_live.TryAdd(request.RequestId, request))
-            throw new InvalidRequestException($"Request id {request.RequestId} is in use by a request that has not ended.");
+        var live = new LiveRequest();
+        if (requestId is not null) Register(requestId, live);
+        try
+        {
+            // The adapter is let go last, when the step loop has been told that the request is over.
+            using var lease = await AcquireAsync(lora, priority, live.Aborted, cancellationToken);
+            var request = make(lease?.Adapter);
+            if (requestId is null) Register(request.RequestId, live);
+            requestId = request.RequestId;
+
+            // It may lack its adapter, so it must not get into a step.
+            if (!live.TryBegin(request)) request.Abort();
+            await foreach (var output in ServeAsync(request, cancellationToken)) yield return output;
+        }
+        finally
+        {
+            if (requestId is not null) _live.TryRemove(requestId, out _);
+        }
+    }
+
+    /// <summary>Has the step loop serve a request to its last output.</summary>
+    private async IAsyncEnumerable<RequestOutput> ServeAsync(RequestGroup request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         var finished = false;
         try
         {
@@ -223,9 +243,13 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         }
         finally
         {
-            _live.TryRemove(request.RequestId, out _);
             if (!finished) Abort(request);
         }
+    }
+
+    private void Register(string requestId, LiveRequest live)
+    {
+        if (!_live.TryAdd(requestId, live)) throw new InvalidRequestException($"Request id {requestId} is in use by a request that has not ended.");
     }
 
     private async ValueTask SubmitAsync(RequestGroup request, CancellationToken cancellationToken)
@@ -281,6 +305,12 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 
     private void TakeRequests()
     {
+        while (_searches.TryDequeue(out var search))
+        {
+            _core.CountSearch(search.Longest);
+            search.Counted.SetResult();
+        }
+
         // Taken first: whoever let go of an adapter has put the end of its request on the queue before.
         var retired = _adapters?.TakeRetired() ?? [];
         while (_aborts.TryDequeue(out var request)) AbortNow(request);
@@ -297,12 +327,9 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 
     private void AbortNow(RequestGroup request)
     {
-        foreach (var (sequence, _) in request.Sequences)
-        {
-            // It may still be on its way here: the mark ends it on arrival.
-            sequence.Finish(FinishReason.Abort);
-            _core.Abort(sequence);
-        }
+        // It may still be on its way here: the mark ends it on arrival.
+        request.Abort();
+        foreach (var (sequence, _) in request.Sequences) _core.Abort(sequence);
     }
 
     private EngineDeadException DeadEngine() => _death is { } cause

@@ -73,6 +73,14 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
         Publish(sequence);
     }
 
+    /// <summary>Counts a beam search that has ended, as one request. The tokens of its steps have been counted as they were made.</summary>
+    public void CountSearch(Sequence longest)
+    {
+        PromptTokens += longest.PromptLength;
+        FinishedRequests++;
+        metrics.Searched(longest);
+    }
+
     /// <summary>Ends every request with an error.</summary>
     public void FailAll(Exception failure)
     {
@@ -84,7 +92,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
     {
         sequence.Append(token);
         GenerationTokens++;
-        if (sequence.OutputLength == 1) PromptTokens += sequence.PromptLength;
+        if (sequence.OutputLength == 1 && !sequence.IsSearchStep) PromptTokens += sequence.PromptLength;
         var end = StopCheck.Check(sequence, eos, maxModelLength);
         var hide = end?.Reason == FinishReason.Stop && !sequence.Parameters.IncludeStopStringInOutput;
         if (state.Append(hide, ends: end is not null, logprobs) is { } stop) end = (FinishReason.Stop, stop);
@@ -97,6 +105,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
     private void Forget(Sequence sequence, OutputState state)
     {
         _states.Remove(sequence);
+        if (sequence.IsSearchStep) return;
         FinishedRequests++;
         metrics.Finished(sequence);
         if (state.Collector.Close(sequence.OutputLength) is { } longest) metrics.RequestFinished(state.Collector.Parameters, longest);

@@ -99,6 +99,9 @@ internal sealed class Sequence
     /// <summary>Whether the sequence wants its last token's hidden state and no further token.</summary>
     public bool Pools { get; init; }
 
+    /// <summary>Whether it is a step of a beam search, which is counted as a whole.</summary>
+    public bool IsSearchStep { get; set; }
+
     /// <summary>Positions of the prompt whose log probabilities are known, if they were asked for; the first has none.</summary>
     public int PromptLogprobs { get; set; } = 1;
 
@@ -166,4 +169,14 @@ internal sealed class SequenceTimes
     public int Steps { get; set; }
 
     public long BatchSizes { get; set; }
+
+    /// <summary>Adds those of a step of a beam search to the search's own.</summary>
+    public void AddStep(SequenceTimes step)
+    {
+        if (Scheduled == 0) (Scheduled, FirstToken, CachedTokens) = (step.Scheduled, step.FirstToken, step.CachedTokens);
+        LastToken = Math.Max(LastToken, step.LastToken);
+        Preemptions += step.Preemptions;
+        Steps += step.Steps;
+        BatchSizes += step.BatchSizes;
+    }
 }

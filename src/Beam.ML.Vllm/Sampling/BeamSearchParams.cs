@@ -3,7 +3,10 @@ namespace Beam.ML.Vllm.Sampling;
 /// <summary>How a beam search goes: vLLM's <c>BeamSearchParams</c>.</summary>
 public sealed record BeamSearchParams
 {
-    /// <summary>Texts that are kept at each step, and completions that come out, 1 to <see cref="SamplingParams.MaxSequences"/>.</summary>
+    /// <summary>The widest beam: the work and the memory of a step grow with its square, whatever <c>max_logprobs</c> says.</summary>
+    public const int MaxBeamWidth = 128;
+
+    /// <summary>Texts that are kept at each step, and completions that come out, 1 to <see cref="MaxBeamWidth"/>.</summary>
     public required int BeamWidth { get; init; }
 
     /// <summary>The most tokens to generate, at least 1.</summary>
@@ -32,7 +35,7 @@ public sealed record BeamSearchParams
     public void Validate()
     {
         Require(BeamWidth >= 1, $"beam_width must be at least 1, got {BeamWidth}.");
-        Require(BeamWidth <= SamplingParams.MaxSequences, $"beam_width must be at most {SamplingParams.MaxSequences}, got {BeamWidth}.");
+        Require(BeamWidth <= MaxBeamWidth, $"beam_width must be at most {MaxBeamWidth}, got {BeamWidth}.");
         Require(MaxTokens >= 1, $"max_tokens must be at least 1, got {MaxTokens}.");
         Require(Temperature is >= 0 and <= 2, $"temperature must be in [0, 2], got {Temperature}.");
         Require(double.IsFinite(LengthPenalty), $"length_penalty must be a finite number, got {LengthPenalty}.");

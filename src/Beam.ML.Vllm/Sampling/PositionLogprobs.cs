@@ -45,6 +45,9 @@ public sealed class PositionLogprobs
     public IReadOnlyList<TokenLogprob> Top => field ??=
         [.. _row.TopIds.Select((id, i) => new TokenLogprob(id, _row.TopValues[i], _row.TopRanks?[i] ?? i + 1, _context))];
 
+    /// <summary>What <see cref="Top"/> has, without an object for each token.</summary>
+    internal (int[] Ids, float[] Logprobs) TopRow => (_row.TopIds, _row.TopValues);
+
     /// <summary>The same position with another of its top tokens, and with text.</summary>
     internal PositionLogprobs Of(int tokenId, TokenContext? context)
     {

@@ -1,5 +1,6 @@
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tests.Engine.Fakes;
 using Beam.ML.Vllm.Tests.Models;
 using Beam.ML.Vllm.Tests.Sampling;
 using NUnit.Framework;
@@ -39,12 +40,12 @@ public sealed class BeamSearchTests
     }
 
     [Test]
-    public async Task A_beam_as_wide_as_the_vocabulary_finds_the_likeliest_of_all_texts()
+    public async Task The_widest_beam_finds_the_likeliest_of_all_texts()
     {
         var folder = TestModels.Golden("llama");
         await using var engine = NewEngine(folder, prefixCaching: true);
         using var harness = new RunnerHarness(folder);
-        var output = await engine.BeamSearchAsync(new[] { 5, 9 }, new BeamSearchParams { BeamWidth = engine.VocabularySize, MaxTokens = 2, IgnoreEos = true });
+        var output = await engine.BeamSearchAsync(new[] { 5, 9 }, new BeamSearchParams { BeamWidth = BeamSearchParams.MaxBeamWidth, MaxTokens = 2, IgnoreEos = true });
         var best = (Tokens: Array.Empty<int>(), Score: double.NegativeInfinity);
         var first = Next(harness, [5, 9]);
         for (var a = 0; a < first.Length; a++)
@@ -55,7 +56,7 @@ public sealed class BeamSearchTests
         }
 
         Assert.That(output.TokenIds, Is.EqualTo(best.Tokens));
-        Assert.That(output.Outputs, Has.Count.EqualTo(engine.VocabularySize));
+        Assert.That(output.Outputs, Has.Count.EqualTo(BeamSearchParams.MaxBeamWidth));
     }
 
     [Test]
@@ -83,6 +84,47 @@ public sealed class BeamSearchTests
         var error = await Assert.ThrowsAsync<InvalidRequestException>(() => engine.BeamSearchAsync(Question, parameters with { BeamWidth = 0 }));
         Assert.That(error!.Message, Does.Contain("beam_width must be at least 1"));
     }
+
+    [Test]
+    public async Task A_beam_has_a_limit_of_its_own_whatever_max_logprobs_says()
+    {
+        await using var engine = NewFake(maxLogprobs: -1);
+        var parameters = new BeamSearchParams { BeamWidth = BeamSearchParams.MaxBeamWidth + 1, MaxTokens = 2 };
+        var error = await Assert.ThrowsAsync<InvalidRequestException>(() => engine.BeamSearchAsync(new[] { 1 }, parameters));
+        Assert.That(error!.Message, Does.Contain($"beam_width must be at most {BeamSearchParams.MaxBeamWidth}, got {BeamSearchParams.MaxBeamWidth + 1}"));
+    }
+
+    [Test]
+    public async Task A_search_that_is_aborted_by_its_id_ends_with_what_it_has()
+    {
+        await using var engine = NewEngine(TestModels.Golden("llama"), prefixCaching: true);
+        var search = engine.BeamSearchAsync(new[] { 5, 9, 3 }, new BeamSearchParams { BeamWidth = 3, MaxTokens = engine.MaxModelLength, IgnoreEos = true }, "search");
+        var taken = await Assert.ThrowsAsync<InvalidRequestException>(() => engine.CompleteAsync(new[] { 1 }, requestId: "search"));
+        Assert.That(taken!.Message, Does.Contain("search is in use"));
+        engine.Abort("search");
+        var output = await search;
+        Assert.That((output.RequestId, output.Finished), Is.EqualTo(("search", true)));
+        Assert.That(output.Outputs.Select(o => o.FinishReason), Is.All.EqualTo("abort"));
+        await engine.BeamSearchAsync(new[] { 5 }, new BeamSearchParams { BeamWidth = 1, MaxTokens = 1 }, "search");
+    }
+
+    [Test]
+    public async Task A_search_counts_as_one_request()
+    {
+        await using var engine = NewEngine(TestModels.Golden("llama"), prefixCaching: true);
+        await engine.BeamSearchAsync(new[] { 5, 9, 3 }, new BeamSearchParams { BeamWidth = 3, MaxTokens = 6, IgnoreEos = true });
+        Assert.That((engine.Stats.FinishedRequests, engine.Stats.PromptTokens), Is.EqualTo((1, 3)));
+        var metrics = engine.Metrics.Collect().ToDictionary(m => m.Name);
+        Assert.That(metrics["vllm:request_success"].Samples.Select(s => s.Value).Where(v => v > 0), Is.EqualTo(new[] { 1.0 }));
+        foreach (var name in (string[])["e2e_request_latency_seconds", "time_to_first_token_seconds", "request_generation_tokens", "request_params_n"])
+            Assert.That(metrics[$"vllm:{name}"].Samples.Single().Histogram!.Count, Is.EqualTo(1), name);
+        Assert.That(metrics["vllm:request_generation_tokens"].Samples.Single().Histogram!.Sum, Is.EqualTo(6));
+        Assert.That(metrics["vllm:request_params_n"].Samples.Single().Histogram!.Sum, Is.EqualTo(3));
+    }
+
+    private static LlmEngine NewFake(int maxLogprobs) => new(
+        new EngineOptions { Model = "x", SkipTokenizerInit = true, MaxLogprobs = maxLogprobs },
+        new EngineParts(new PagedFakeRunner(64), null, EosTokens.From(null, []), new SamplingParams(), ""));
 
     private static LlmEngine NewEngine(string folder, bool prefixCaching) => new(new EngineOptions
     {

@@ -42,6 +42,46 @@ public sealed class LoraEngineTests
     }
 
     [Test]
+    public async Task A_beam_search_keeps_its_adapter_to_its_end()
+    {
+        await using var engine = new LlmEngine(Options with { NumKvBlocks = 256, LoraModules = [All] });
+        var parameters = new BeamSearchParams { BeamWidth = 2, MaxTokens = 100, IgnoreEos = true };
+        var expected = await engine.BeamSearchAsync(new[] { 5, 9, 3 }, parameters, lora: All);
+        var steps = engine.Stats.Steps;
+        var search = engine.BeamSearchAsync(new[] { 5, 9, 3 }, parameters, lora: All);
+        while (engine.Stats.Steps < steps + 5) await Task.Yield();
+        Assert.That(engine.RemoveLora("all"));
+        await engine.AddLoraAsync(All with { Path = Attention.Path });
+        Assert.That((await search).TokenIds, Is.EqualTo(expected.TokenIds));
+    }
+
+    [Test]
+    public async Task A_request_that_waits_for_room_for_its_adapter_is_counted_and_may_be_aborted()
+    {
+        var runner = new PagedFakeRunner(256, maxModelLength: 2048);
+        await using var engine = new LlmEngine(
+            new EngineOptions { Model = "x", SkipTokenizerInit = true, EnableLora = true },
+            new EngineParts(runner, null, EosTokens.From(null, []), new SamplingParams(), ""));
+        using var stop = new CancellationTokenSource();
+        await using var hot = engine.GenerateAsync(new[] { 1 }, new SamplingParams { MaxTokens = 2000 }, lora: new LoraRequest("hot", "/hot"), cancellationToken: stop.Token)
+            .GetAsyncEnumerator(default);
+
+        // Until the next output is asked for, the first request keeps its adapter.
+        await hot.MoveNextAsync();
+        var cold = engine.CompleteAsync(new[] { 1 }, Greedy, "cold", lora: new LoraRequest("cold", "/cold"));
+        Assert.That(engine.Stats.WaitingRequests, Is.EqualTo(1));
+        var taken = await Assert.ThrowsAsync<InvalidRequestException>(() => engine.CompleteAsync(new[] { 1 }, Greedy, "cold"));
+        Assert.That(taken!.Message, Does.Contain("in use"));
+        var search = engine.BeamSearchAsync(new[] { 1 }, new BeamSearchParams { BeamWidth = 2, MaxTokens = 4 }, "search", lora: new LoraRequest("cold", "/cold"));
+        foreach (var id in (string[])["cold", "search"]) engine.Abort(id);
+        Assert.That((await cold).FinishReason, Is.EqualTo("abort"));
+        Assert.That((await cold).TokenIds, Is.Empty);
+        Assert.That((await search).FinishReason, Is.EqualTo("abort"));
+        Assert.That((engine.Stats.WaitingRequests, runner.LoadedAdapters), Is.EqualTo((0, 1)));
+        await stop.CancelAsync();
+    }
+
+    [Test]
     public async Task Adapters_come_and_go_by_name()
     {
         await using var engine = new LlmEngine(Options with { LoraModules = [All] });

@@ -16,7 +16,8 @@ namespace Beam.ML.Vllm.Engine;
 /// (and as time_per_output_token_seconds, its older name), request_time_per_output_token_seconds, e2e_request_latency_seconds,
 /// request_queue_time_seconds, request_prefill_time_seconds, request_decode_time_seconds, request_inference_time_seconds,
 /// request_prompt_tokens, request_generation_tokens, request_max_num_generation_tokens, request_params_n, request_params_max_tokens,
-/// iteration_tokens_total. Each completion of a request counts as one, but in request_params_n and request_max_num_generation_tokens.
+/// iteration_tokens_total. Each completion of a request counts as one, but in request_params_n and request_max_num_generation_tokens; a beam
+/// search counts as one by its longest completion.
 /// Listeners hear of histograms on the engine's own thread: a slow one slows every step, and where one throws, listeners hear no more of that
 /// histogram, while <see cref="Collect"/> goes on.
 /// </remarks>
@@ -136,7 +137,7 @@ public sealed class EngineMetrics : IDisposable
         if (times.FirstToken == 0)
         {
             times.FirstToken = now;
-            _timeToFirstToken.Record(Seconds(times.Arrived, now));
+            if (!sequence.IsSearchStep) _timeToFirstToken.Record(Seconds(times.Arrived, now));
         }
         else
         {
@@ -162,6 +163,14 @@ public sealed class EngineMetrics : IDisposable
         _prefillTime.Record(Seconds(times.Scheduled, times.FirstToken));
         _decodeTime.Record(Seconds(times.FirstToken, times.LastToken));
         if (sequence.OutputLength > 1) _timePerOutputToken.Record(Seconds(times.FirstToken, times.LastToken) / (sequence.OutputLength - 1));
+    }
+
+    /// <summary>Notes that a beam search has ended.</summary>
+    internal void Searched(Sequence longest)
+    {
+        if (longest.Times.FirstToken != 0) _timeToFirstToken.Record(Seconds(longest.Times.Arrived, longest.Times.FirstToken));
+        Finished(longest);
+        RequestFinished(longest.Parameters, longest.OutputLength);
     }
 
     /// <summary>Notes that all completions of a request have ended.</summary>
