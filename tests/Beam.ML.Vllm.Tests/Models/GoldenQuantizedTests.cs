@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Sampling;
@@ -92,6 +93,26 @@ public sealed class GoldenQuantizedTests
         Assert.That(
             () => new EngineOptions { Model = "any", Quantization = "int3" }.Validate(),
             Throws.ArgumentException.With.Message.EqualTo("Unknown quantization method: int3. Must be one of awq, compressed-tensors, fp8, gptq, int4, int8, mxfp4."));
+    }
+
+    [TestCase("llama_gptq", "quantize_config.json", """{"bits":4,"group_size":32,"desc_act":true,"sym":false,"damp_percent":0.01}""")]
+    [TestCase("llama_awq", "quant_config.json", """{"zero_point":true,"q_group_size":32,"w_bit":4,"version":"GEMM"}""")]
+    [TestCase("llama_awq", "quantize_config.json", """{"zero_point":true,"q_group_size":32,"w_bit":4,"version":"GEMM"}""")]
+    public void Settings_in_a_file_of_their_own_are_as_good(string name, string file, string settings)
+    {
+        using var model = new TemporaryModel(Folder(name));
+        var config = JsonNode.Parse(File.ReadAllText(model["config.json"]))!.AsObject();
+        config.Remove("quantization_config");
+        File.WriteAllText(model["config.json"], config.ToJsonString());
+        File.WriteAllText(model[file], settings);
+        using RunnerHarness apart = new(model.Folder), together = new(Folder(name));
+        Assert.That(apart.Logits(RunnerHarness.NewSequence([5, 9, 2])), Is.EqualTo(together.Logits(RunnerHarness.NewSequence([5, 9, 2]))));
+        Assert.That(apart.WeightBytes, Is.EqualTo(together.WeightBytes));
+
+        File.WriteAllText(model[file], settings.Replace(":4", ":3", StringComparison.Ordinal));
+        Assert.That(
+            () => new RunnerHarness(model.Folder).Dispose(),
+            Throws.TypeOf<ModelLoadException>().With.Message.StartsWith($"'{model[file]}': the quantization has bits 3, which this engine does not have for "));
     }
 
     [Test]

@@ -15,6 +15,8 @@ public sealed class HostileQuantizationTests
 
     [TestCase("llama_gptq", """{"bits":3}""", "has bits 3, which this engine does not have for gptq; it has 4, 8")]
     [TestCase("llama_gptq", """{"bits":"four"}""", "bits of quantization_config is \"four\"")]
+    [TestCase("llama_gptq", """{"dynamic":{"-:.*mlp.*":{},"+:.*q_proj":{"bits":8,"group_size":64}}}""", "dynamic '+:.*q_proj' with bits 8, group_size 64, which this engine does not have for gptq; it has bits 4, group_size 32 for all modules")]
+    [TestCase("llama_gptq", """{"dynamic":{"+:.*q_proj":7}}""", "dynamic '+:.*q_proj' of quantization_config is not an object")]
     [TestCase("llama_gptq", """{"bits":null}""", "bits of quantization_config is missing")]
     [TestCase("llama_gptq", """{"bits":8}""", "q_proj.qweight' has shape [8, 64] where config.json makes it [16, 64]")]
     [TestCase("llama_gptq", """{"group_size":7}""", "q_proj.qweight' is in groups of 7 inputs; groups are known in multiples of 8")]

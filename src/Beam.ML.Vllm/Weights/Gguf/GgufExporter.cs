@@ -1,5 +1,6 @@
 using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Tokenizers;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.ML.Vllm.Weights.Gguf;
 
@@ -45,7 +46,7 @@ public static class GgufExporter
         var config = ModelConfig.Load(folder);
         var name = config.Architectures.FirstOrDefault(Families.ContainsKey) ?? throw new ModelLoadException(
             $"'{config.Path}' names the architecture {string.Join(", ", config.Architectures.DefaultIfEmpty("(none)"))}, which cannot be exported to GGUF; these can: {string.Join(", ", Families.Keys.Order(StringComparer.Ordinal))}.");
-        if (config.Has("quantization_config"))
+        if (QuantizationConfig.Read(config) is not null)
             throw new ModelLoadException($"'{config.Path}' is of a checkpoint with quantized weights (quantization_config); export the model that it was made from, with the type that you want.");
         var (architecture, add) = Families[name];
         using var checkpoint = Checkpoint.Open(folder);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Beam.ML.Vllm.Kernels;
 
 namespace Beam.ML.Vllm.Weights.Quantization;
@@ -20,7 +21,24 @@ internal sealed class GptqScheme(int bits, int? groupSize, int zeroOffset) : Qua
             "gptq_v2" => 0,
             var format => throw config.Unsupported("checkpoint_format", format, "gptq, gptq_v2"),
         };
-        return new GptqScheme(bits, config.GroupSize(), offset);
+        var scheme = new GptqScheme(bits, config.GroupSize(), offset);
+        CheckOverrides(config, bits, config.Count("group_size") ?? -1);
+        return scheme;
+    }
+
+    /// <summary>Modules that <c>dynamic</c> leaves plain (<c>-:</c>) show in their tensors; one that has its own bits or groups cannot be told from a damaged one.</summary>
+    private static void CheckOverrides(QuantizationConfig config, int bits, int groupSize)
+    {
+        if (config.Get("dynamic") is not { ValueKind: JsonValueKind.Object } modules) return;
+        foreach (var module in modules.EnumerateObject())
+        {
+            if (module.Name.StartsWith("-:", StringComparison.Ordinal)) continue;
+            if (module.Value.ValueKind != JsonValueKind.Object) throw config.Wrong($"dynamic '{module.Name}'", "is not an object");
+            var own = config.At(module.Value);
+            var (ownBits, ownSize) = (own.Count("bits") ?? bits, own.Count("group_size") ?? groupSize);
+            if ((ownBits, ownSize) != (bits, groupSize))
+                throw config.Unsupported("dynamic", $"'{module.Name}' with bits {ownBits}, group_size {ownSize}", $"bits {bits}, group_size {groupSize} for all modules, but those left plain (-:)");
+        }
     }
 
     public override QuantizedTensor? Find(Func<string, TensorView?> tensors, string module, int outputs, int inputs)

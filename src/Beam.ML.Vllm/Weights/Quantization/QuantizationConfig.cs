@@ -2,21 +2,32 @@ using System.Text.Json;
 
 namespace Beam.ML.Vllm.Weights.Quantization;
 
-/// <summary>quantization_config of a config.json.</summary>
+/// <summary>quantization_config of a config.json, or the file of its own that older checkpoints have in its place.</summary>
 /// <param name="path">The file.</param>
 /// <param name="method">quant_method.</param>
 /// <param name="values">The object.</param>
 internal sealed class QuantizationConfig(string path, string method, JsonElement values)
 {
-    /// <summary>What the file says; null if its weights are plain.</summary>
+    /// <summary>What a checkpoint says; null if its weights are plain.</summary>
     public static QuantizationConfig? Read(ModelConfig config)
     {
-        if ((config.Object("quantization_config") ?? config.Object("compression_config")) is not { } values) return null;
-        var method = values.TryGetProperty("quant_method", out var named) && named.ValueKind == JsonValueKind.String ? named.GetString()!
-            : values.TryGetProperty("config_groups", out _) ? QuantizationMethods.CompressedTensors
-            : throw config.Wrong("quantization_config", "has no quant_method");
-        return new QuantizationConfig(config.Path, method.ToLowerInvariant(), values);
+        if ((config.Object("quantization_config") ?? config.Object("compression_config")) is not { } values)
+            return ReadBeside(config, "quantize_config.json", "gptq") ?? ReadBeside(config, "quant_config.json", "awq");
+        var method = NamedMethod(values)
+            ?? (values.TryGetProperty("config_groups", out _) ? QuantizationMethods.CompressedTensors : throw config.Wrong("quantization_config", "has no quant_method"));
+        return new QuantizationConfig(config.Path, method, values);
     }
+
+    /// <summary>The first tools for GPTQ and AWQ wrote their settings to a file of their own, most often without the method's name.</summary>
+    private static QuantizationConfig? ReadBeside(ModelConfig config, string file, string otherwise)
+    {
+        var path = Path.Combine(Path.GetDirectoryName(config.Path) ?? "", file);
+        if (!File.Exists(path)) return null;
+        return JsonFile.Read(path, root => new QuantizationConfig(path, NamedMethod(root) ?? (root.TryGetProperty("w_bit", out _) ? "awq" : otherwise), root.Clone()));
+    }
+
+    private static string? NamedMethod(JsonElement values) =>
+        values.TryGetProperty("quant_method", out var named) && named.ValueKind == JsonValueKind.String ? named.GetString()!.ToLowerInvariant() : null;
 
     public string Method => method;
 
@@ -36,17 +47,17 @@ internal sealed class QuantizationConfig(string path, string method, JsonElement
         : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number
         : throw Wrong(key, $"is {value.GetRawText()}, which is not a whole number");
 
-    /// <summary>bits, which must be there and one of those known.</summary>
+    /// <summary>bits (AWQ's own name: w_bit), which must be there and one of those known.</summary>
     public int Bits(params ReadOnlySpan<int> known)
     {
-        var bits = Count("bits") ?? throw Wrong("bits", "is missing");
+        var bits = Count("bits") ?? Count("w_bit") ?? throw Wrong("bits", "is missing");
         return known.Contains(bits) ? bits : throw Unsupported("bits", $"{bits}", string.Join(", ", known.ToArray()));
     }
 
-    /// <summary>group_size; null for −1, which is all inputs.</summary>
+    /// <summary>group_size (AWQ's own name: q_group_size); null for −1, which is all inputs.</summary>
     public int? GroupSize()
     {
-        var size = Count("group_size") ?? -1;
+        var size = Count("group_size") ?? Count("q_group_size") ?? -1;
         return size == -1 ? null : size > 0 ? size : throw Wrong("group_size", $"is {size}; groups have at least one input, and −1 is one group for all");
     }
 
@@ -62,8 +73,10 @@ internal sealed class QuantizationConfig(string path, string method, JsonElement
     }
 
     public ModelLoadException Wrong(string key, string what) =>
-        new($"'{path}': {key} of quantization_config {what}; the file is damaged, or of a form of {method} that this engine does not know.");
+        new($"'{path}': {key}{(IsAlone ? "" : " of quantization_config")} {what}; the file is damaged, or of a form of {method} that this engine does not know.");
 
     public ModelLoadException Unsupported(string key, string value, string known) => new(
-        $"'{path}': quantization_config has {key} {value}, which this engine does not have for {method}; it has {known}. Use another quantization of the model, or the model itself with quantization int8 or int4.");
+        $"'{path}': {(IsAlone ? "the quantization" : "quantization_config")} has {key} {value}, which this engine does not have for {method}; it has {known}. Use another quantization of the model, or the model itself with quantization int8 or int4.");
+
+    private bool IsAlone => Path.GetFileName(path) != "config.json";
 }
