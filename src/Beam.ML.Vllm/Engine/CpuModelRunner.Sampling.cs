@@ -8,6 +8,12 @@ namespace Beam.ML.Vllm.Engine;
 /// <summary>What follows the model: tokens, log probabilities and pooled states from the rows of a step.</summary>
 internal sealed partial class CpuModelRunner
 {
+    /// <summary>
+    /// Rows whose logits are computed at a time, to sample from: with drafts, those of a large batch would take gigabytes. An entry's rows
+    /// stay together, and those of the longest draft are no more than this.
+    /// </summary>
+    private const int LogitRowsAtATime = 1 + 128;
+
     /// <summary>Rows of a prompt whose logits are computed at a time: a long prompt's at once would take more memory than the model.</summary>
     private const int PromptRowsAtATime = 32;
 
@@ -21,6 +27,20 @@ internal sealed partial class CpuModelRunner
         var end = Math.Min(scheduled.FirstToken + scheduled.Tokens, sequence.PromptLength - 1);
         for (var position = Math.Max(scheduled.FirstToken, sequence.PromptLogprobs - 1); position < end; position++)
             _promptRows.Add(new PromptRow(entry, sequence, firstRow + position - scheduled.FirstToken, sequence.Tokens[position + 1]));
+    }
+
+    private void Sample(SchedulerOutput step)
+    {
+        for (int first = 0, end; first < _sampling.Count; first = end)
+        {
+            var firstRow = _sampling[first].Row;
+            for (end = first + 1; end < _sampling.Count && EndRow(end) - firstRow <= LogitRowsAtATime;) end++;
+            var logits = _model.Logits(_context, CollectionsMarshal.AsSpan(_logitRows)[firstRow..EndRow(end - 1)]);
+            var work = new SampleWork { Runner = this, Step = step, First = first, End = end, FirstRow = firstRow, Logits = logits };
+            _pool.Run(ref work, end - first > 1 && (long)(end - first) * VocabularySize > 1 << 14);
+        }
+
+        int EndRow(int entry) => entry + 1 < _sampling.Count ? _sampling[entry + 1].Row : _logitRows.Count;
     }
 
     private void ScorePrompts()
@@ -53,11 +73,14 @@ internal sealed partial class CpuModelRunner
     {
         public CpuModelRunner Runner;
         public SchedulerOutput Step;
+        public int First;
+        public int End;
+        public int FirstRow;
         public Matrix Logits;
 
         public readonly void Run(int part, int parts)
         {
-            for (var i = part; i < Runner._sampling.Count; i += parts)
+            for (var i = First + part; i < End; i += parts)
             {
                 var (entry, row) = Runner._sampling[i];
                 var sequence = Step.Scheduled[entry].Sequence;
@@ -67,7 +90,7 @@ internal sealed partial class CpuModelRunner
                     // As without a draft, token by token; a token that comes out as drafted is why the next row is of use.
                     for (var drafts = Step.Scheduled[entry].Drafts; sampled <= drafts;)
                     {
-                        var token = Sample(entry, sequence, Logits.RowSpan(row + sampled));
+                        var token = Sample(entry, sequence, Logits.RowSpan(row - FirstRow + sampled));
                         if (sampled++ == drafts || token != sequence.Draft[sampled - 1]) break;
                     }
                 }

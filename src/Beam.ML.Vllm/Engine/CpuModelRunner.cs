@@ -43,8 +43,10 @@ internal sealed partial class CpuModelRunner : IModelRunner
             // What the cache can hold is settled first: nothing is sized by a length that only config.json claims.
             ModelMaxLength = RotaryFrequencies.MaxLength(config);
             var bytesPerBlock = KvCache.BytesPerBlock(shapes, options.BlockSize, format);
+            var workspace = WorkspaceEstimate.Bytes(
+                config, shapes, options.MaxNumBatchedTokens, Math.Min(LogitRowsAtATime, options.MaxNumBatchedTokens), options.EnableLora ? options.MaxLoraRank : 0);
             var plan = KvCachePlan.Make(
-                options, ModelMaxLength, bytesPerBlock, checkpoint.BytesInMemory(roundToBFloat16, quantization), SystemMemory.AvailableBytes());
+                options, ModelMaxLength, bytesPerBlock, checkpoint.BytesInMemory(roundToBFloat16, quantization), workspace, SystemMemory.AvailableBytes());
             MaxModelLength = plan.MaxModelLength;
             foreach (var line in plan.Describe(options, ModelMaxLength, bytesPerBlock)) options.Log?.Invoke(line);
             using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, quantization, plan.MaxModelLength);
@@ -70,6 +72,9 @@ internal sealed partial class CpuModelRunner : IModelRunner
     /// <summary>The memory that the weights take.</summary>
     public long WeightBytes => _model.WeightBytes;
 
+    /// <summary>The memory that steps work in.</summary>
+    internal Workspace Workspace => _workspace;
+
     public int MaxModelLength { get; }
 
     public MatrixKernels MatrixKernels => _kernels.MatrixKernels;
@@ -79,10 +84,9 @@ internal sealed partial class CpuModelRunner : IModelRunner
 
     public ModelRunnerOutput Execute(SchedulerOutput step)
     {
-        var logits = Forward(step);
+        Compute(step);
         _output.Begin(step);
-        var sample = new SampleWork { Runner = this, Step = step, Logits = logits };
-        _pool.Run(ref sample, _sampling.Count > 1 && (long)_sampling.Count * VocabularySize > 1 << 14);
+        Sample(step);
         if (_promptRows.Count > 0) ScorePrompts();
         if (_pooling.Count > 0) Pool();
         return _output;
@@ -99,8 +103,14 @@ internal sealed partial class CpuModelRunner : IModelRunner
         _workspace.Dispose();
     }
 
-    /// <summary>The logits of the entries that sample, in their order.</summary>
+    /// <summary>The logits of the entries that sample, in their order, or those of all rows.</summary>
     internal Matrix Forward(SchedulerOutput step, bool allLogits = false)
+    {
+        Compute(step, allLogits);
+        return _model.Logits(_context, CollectionsMarshal.AsSpan(_logitRows));
+    }
+
+    private void Compute(SchedulerOutput step, bool allLogits = false)
     {
         _batch.Clear();
         _context.Lora.Clear();
@@ -133,7 +143,6 @@ internal sealed partial class CpuModelRunner : IModelRunner
         }
 
         _model.Forward(_context);
-        return _model.Logits(_context, CollectionsMarshal.AsSpan(_logitRows));
     }
 
     private static KvCacheFormat CacheFormat(EngineOptions options, TensorType? stored) => (options.KvCacheDtype, options.Dtype) switch

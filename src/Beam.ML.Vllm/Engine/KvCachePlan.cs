@@ -30,9 +30,10 @@ internal readonly record struct KvCachePlan(int Blocks, int MaxModelLength)
     /// <param name="modelLength">The longest sequence that the model was made for.</param>
     /// <param name="bytesPerBlock">What one block of all layers takes.</param>
     /// <param name="weightBytes">What the weights, not yet loaded, will have taken of the memory.</param>
+    /// <param name="workspaceBytes">What the largest step will take beside them.</param>
     /// <param name="availableBytes">The memory that is free now.</param>
     /// <exception cref="ArgumentException">A length was asked for that the model or the memory does not have.</exception>
-    public static KvCachePlan Make(EngineOptions options, int modelLength, long bytesPerBlock, long weightBytes, long availableBytes)
+    public static KvCachePlan Make(EngineOptions options, int modelLength, long bytesPerBlock, long weightBytes, long workspaceBytes, long availableBytes)
     {
         if (options.MaxModelLength > modelLength)
         {
@@ -43,7 +44,7 @@ internal readonly record struct KvCachePlan(int Blocks, int MaxModelLength)
 
         var wantedLength = options.MaxModelLength ?? modelLength;
         var perSequence = (wantedLength + options.BlockSize - 1) / options.BlockSize;
-        var affordable = (long)(Math.Max(availableBytes - weightBytes, 0) * options.MemoryUtilization) / bytesPerBlock;
+        var affordable = (long)(Math.Max(availableBytes - weightBytes - workspaceBytes, 0) * options.MemoryUtilization) / bytesPerBlock;
         var blocks = options.NumKvBlocks ?? (int)Math.Min(Math.Min(affordable, (long)perSequence * options.MaxNumSequences), int.MaxValue / 2);
         if (blocks >= perSequence) return new KvCachePlan(blocks, wantedLength);
 

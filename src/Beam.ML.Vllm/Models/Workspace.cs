@@ -30,6 +30,12 @@ internal sealed unsafe class Workspace : IDisposable
 {
     private readonly NativeBuffer<float>?[] _buffers = new NativeBuffer<float>?[Enum.GetValues<Scratch>().Length];
 
+    /// <summary>The memory that it has grown to.</summary>
+    public long Bytes => _buffers.Sum(b => b?.Bytes ?? 0);
+
+    /// <summary>What of it is for one use.</summary>
+    public long BytesOf(Scratch use) => _buffers[(int)use]?.Bytes ?? 0;
+
     /// <summary>An uninitialized matrix; it takes the place of the last one of the same use.</summary>
     public Matrix Matrix(Scratch use, int rows, int columns)
     {

@@ -6,6 +6,8 @@ namespace Beam.ML.Vllm.Weights;
 /// <summary>The tensors of a checkpoint folder, in one safetensors file or in the shards that an index lists.</summary>
 internal sealed class Checkpoint : IDisposable
 {
+    private static readonly string[] OtherParts = ["vision_tower.", "vision_model.", "visual.", "audio_tower.", "multi_modal_projector.", "embed_vision.", "embed_audio."];
+
     private readonly List<SafetensorsFile> _files = [];
     private readonly Dictionary<string, TensorView> _tensors = new(StringComparer.Ordinal);
 
@@ -58,10 +60,17 @@ internal sealed class Checkpoint : IDisposable
             ? tensor
             : throw new ModelLoadException($"'{Folder}': no *.safetensors file has the tensor '{name}' as numbers that are known (F32, F16, BF16, and what quantized checkpoints have); the checkpoint is incomplete or of another architecture.");
 
-    /// <summary>The memory that all tensors take once they are loaded: as the quantization keeps them, otherwise bfloat16, stored or rounded to, in two bytes a number, and all others in four.</summary>
-    public long BytesInMemory(bool roundToBFloat16, QuantizationScheme quantization) => _tensors.Values.Sum(t =>
-        quantization.BytesInMemory(t)
-        ?? (t.Type.IsPlain() ? (long)t.Rows * t.Columns * (roundToBFloat16 || t.Type == TensorType.BFloat16 ? 2 : 4) : 0));
+    /// <summary>The memory that all tensors of the text part take once they are loaded.</summary>
+    public long BytesInMemory(bool roundToBFloat16, QuantizationScheme quantization) =>
+        _tensors.Values.Where(t => IsOfText(t.Name)).Sum(t => BytesInMemory(t, roundToBFloat16, quantization));
+
+    /// <summary>As the quantization keeps a tensor, otherwise bfloat16, stored or rounded to, in two bytes a number, and all others in four.</summary>
+    public static long BytesInMemory(TensorView tensor, bool roundToBFloat16, QuantizationScheme quantization) =>
+        quantization.BytesInMemory(tensor)
+        ?? (tensor.Type.IsPlain() ? (long)tensor.Rows * tensor.Columns * (roundToBFloat16 || tensor.Type == TensorType.BFloat16 ? 2 : 4) : 0);
+
+    /// <summary>Whether a tensor may be one that is loaded: those that multimodal models have for pictures and sounds never are.</summary>
+    public static bool IsOfText(string name) => !Array.Exists(OtherParts, part => name.Contains(part, StringComparison.Ordinal));
 
     public void Dispose()
     {

@@ -43,6 +43,9 @@ internal sealed class RunnerHarness : IDisposable
     /// <summary>The memory that the weights have taken.</summary>
     public long WeightBytes => _runner.WeightBytes;
 
+    /// <summary>The working memory that steps have taken.</summary>
+    public long WorkspaceBytes => _runner.Workspace.Bytes;
+
     /// <summary>Reads an adapter; the caller disposes of it.</summary>
     public LoraAdapter Load(string folder) => _runner.LoadLora(new LoraRequest(Path.GetFileName(folder), folder));
 

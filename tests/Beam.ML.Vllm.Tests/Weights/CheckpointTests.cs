@@ -1,6 +1,7 @@
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Tests.Models;
 using Beam.ML.Vllm.Weights;
+using Beam.ML.Vllm.Weights.Quantization;
 using NUnit.Framework;
 
 namespace Beam.ML.Vllm.Tests.Weights;
@@ -24,6 +25,22 @@ public sealed class CheckpointTests
         using var model = new TemporaryModel(TestModels.TinyGemma);
         File.Delete(model["config.json"]);
         AssertRefused(model, "no config.json");
+    }
+
+    [Test]
+    public void Towers_for_pictures_and_sounds_are_no_part_of_the_memory_foreseen()
+    {
+        using var model = new TemporaryModel(TestModels.TinyGemma);
+        SafetensorsWriter.Write(model["model.safetensors"], new Dictionary<string, (long[], float[])>
+        {
+            ["language_model.model.embed_tokens.weight"] = ([4, 8], new float[32]),
+            ["vision_tower.vision_model.encoder.weight"] = ([16, 8], new float[128]),
+            ["model.vision_tower.encoder.weight"] = ([16, 8], new float[128]),
+            ["multi_modal_projector.weight"] = ([8, 8], new float[64]),
+            ["model.audio_tower.weight"] = ([8, 8], new float[64]),
+        });
+        using var checkpoint = Checkpoint.Open(model.Folder);
+        Assert.That(checkpoint.BytesInMemory(roundToBFloat16: false, QuantizationScheme.None), Is.EqualTo(32 * 4));
     }
 
     [Test]
