@@ -2,6 +2,8 @@ using System.Text.Json;
 using Beam.Cli.Engine.Bench;
 using Beam.Cli.Hosting;
 using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Weights;
+using Beam.ML.Vllm.Weights.Quantization;
 
 namespace Beam.Cli.Tests;
 
@@ -40,6 +42,36 @@ public sealed class BenchTests
         Assert.That(work.Select(w => w.OutputTokens), Is.All.InRange(1, 256));
         Assert.That(work.Select(w => w.Prompt.Length).Order().ElementAt(250), Is.InRange(50, 70));
         Assert.That(work.Select(w => w.OutputTokens).Order().ElementAt(250), Is.InRange(11, 17));
+    }
+
+    /// <summary>Three layers of 36,864 weights, an embedding of 384 × 64, and a head of as many, which stays in bfloat16. Scales, and zero points, of groups of 32 count as well.</summary>
+    [TestCase("llama_gptq", 5.5)]
+    [TestCase("llama_awq", 5.5)]
+    [TestCase("llama_compressed_int4", 5)]
+    [TestCase("llama_block_fp8", 9)]
+    [TestCase("llama_compressed_fp8", 8)]
+    public async Task Of_a_quantized_checkpoint_its_weights_are_counted_and_the_bytes_that_a_token_reads(string name, double bits)
+    {
+        var folder = Path.Combine(Tool.Repository, "tests", "Beam.ML.Vllm.Tests", "golden", "quantized", name);
+        var size = ModelSize.Of(folder);
+        Assert.That((size.LayerWeights, size.HeadWeights, size.AllWeights), Is.EqualTo((3 * 36_864, 384 * 64, (3 * 36_864) + (2 * 384 * 64))));
+        await using var engine = new LlmEngine(new EngineOptions { Model = folder, SkipTokenizerInit = true, NumThreads = 1, NumKvBlocks = 16 });
+        var unread = ModelSize.UnreadBytes(folder, QuantizationMethods.Choose(ModelConfig.Load(folder), requested: null), roundToBFloat16: false);
+        Assert.That(engine.Stats.WeightBytes - unread, Is.EqualTo((3 * 36_864 * bits / 8) + (384 * 64 * 2)).Within(8).Percent);
+    }
+
+    [Test]
+    public void A_mixture_reads_of_its_experts_those_that_a_token_chooses()
+    {
+        var folder = Tool.Golden("mixtral");
+        var config = ModelConfig.Load(folder);
+        using var checkpoint = Checkpoint.Open(folder);
+        var experts = checkpoint.Tensors.Where(t => t.Name.Contains(".experts.", StringComparison.Ordinal)).Sum(t => (long)t.Rows * t.Columns);
+        var embedding = checkpoint.Get("model.embed_tokens.weight");
+        var unchosen = experts - (experts * config.Count("num_experts_per_tok") / config.Count("num_local_experts"));
+        Assert.That(
+            ModelSize.UnreadBytes(folder, QuantizationScheme.None, roundToBFloat16: true),
+            Is.EqualTo(2 * (unchosen + ((long)embedding.Rows * embedding.Columns))));
     }
 
     [Test]

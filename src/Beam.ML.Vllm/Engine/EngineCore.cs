@@ -75,6 +75,7 @@ internal sealed class EngineCore : IDisposable
         KvCacheUsage = 1 - ((double)_blocks.FreeBlocks / _blocks.TotalBlocks),
         KvCacheBlocks = _blocks.TotalBlocks,
         MatrixKernels = _runner.MatrixKernels,
+        WeightBytes = _runner.WeightBytes,
         PrefixCacheQueries = _blocks.PrefixQueries,
         PrefixCacheHits = _blocks.PrefixHits,
         Preemptions = _scheduler.Preemptions,

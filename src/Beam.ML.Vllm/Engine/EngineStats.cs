@@ -22,6 +22,9 @@ public sealed record EngineStats
     /// </summary>
     public MatrixKernels MatrixKernels { get; init; }
 
+    /// <summary>The memory that the weights take, in bytes, as the engine keeps them: quantized where they are.</summary>
+    public long WeightBytes { get; init; }
+
     /// <summary><c>prefix_cache_queries</c>: tokens looked up.</summary>
     public long PrefixCacheQueries { get; init; }
 

@@ -20,6 +20,9 @@ internal interface IModelRunner : IDisposable
     /// <summary>What matrices are multiplied with; <see cref="MatrixKernels.Auto"/> for a device that has no choice.</summary>
     MatrixKernels MatrixKernels => MatrixKernels.Auto;
 
+    /// <summary>The memory that the weights take; 0 for a device that does not say.</summary>
+    long WeightBytes => 0;
+
     /// <summary>The longest sequence that the model was made for.</summary>
     int ModelMaxLength => MaxModelLength;
 

@@ -1,5 +1,4 @@
 using Beam.ML.Vllm.Engine;
-using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Weights;
 using Beam.ML.Vllm.Weights.Quantization;
 
@@ -40,6 +39,7 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
     private async Task SpeedAsync(LlmEngine engine, CancellationToken cancellationToken)
     {
         var prefill = Math.Min(settings.PrefillTokens, engine.MaxModelLength - 1);
+        var bytesPerToken = BytesPerToken(engine);
         List<Rate> reading = [], arithmetic = [], prefills = [], prefillRatios = [], readRatios = [], batchRatios = [], dots = [];
         var decodes = settings.Streams.ToDictionary(s => s, _ => new List<Rate>());
         await EngineRuns.RunAsync(engine, Workload.Even(settings.Streams.Max(), 16, 4, engine.VocabularySize), settings.Streams.Max(), cancellationToken);
@@ -52,7 +52,7 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
                 decodes[streams].Add(await EngineRuns.DecodeAsync(engine, streams, BenchSettings.OutputTokens(streams, model.Size), cancellationToken));
                 if (streams != 1) continue;
                 read = Rate.Best(read, MachinePeaks.ReadBandwidth(_threads));
-                readRatios.Add(decodes[1][^1] * (BytesPerToken / 1e9) / read);
+                readRatios.Add(decodes[1][^1] * (bytesPerToken / 1e9) / read);
             }
 
             reading.Add(read);
@@ -103,19 +103,14 @@ internal sealed class EngineBench(EngineOptions options, BenchModel model, Bench
             EngineRuns.RunBatchesAsync(engine, Workload.Rectangles(work, size, engine.VocabularySize, engine.MaxModelLength), cancellationToken);
     }
 
-    private double BytesPerToken =>
-        (model.Size.LayerWeights * BytesPerWeight(WeightUse.Linear)) + (model.Size.HeadWeights * BytesPerWeight(WeightUse.Vocabulary));
+    /// <summary>What the engine keeps, less what a token does not read.</summary>
+    private double BytesPerToken(LlmEngine engine) =>
+        engine.Stats.WeightBytes - ModelSize.UnreadBytes(model.Folder, _quantization, options.Dtype == ModelDtype.BFloat16);
 
     /// <summary>In billions for a token. Attention is left out.</summary>
     private double DecodeOperations => 2e-9 * model.Size.DecodeWeights;
 
     private double PrefillOperations(int tokens) => 2e-9 * (model.Size.LayerWeights + ((double)model.Size.HeadWeights / tokens));
-
-    /// <summary>With scales, where there are any; float16 widens to float32, everything else stays or becomes bfloat16.</summary>
-    private double BytesPerWeight(WeightUse use) =>
-        _quantization.OnLoad(use) is { } layout ? QuantizedMatrix.BitsPerWeight(layout, layout.GroupSize) / 8
-        : options.Dtype == ModelDtype.BFloat16 || (options.Dtype == ModelDtype.Auto && model.Size.Stored == TensorType.BFloat16) ? 2
-        : 4;
 
     private void Line(string key, string what, string unit, List<Cost> costs) => report.Add(new BenchLine(
         KeyPrefix + key, Prefix + what, unit, new Samples(costs.Select(c => c.Wall)), new Samples(costs.Select(c => c.Cpu)), $"CPU {unit}"));
