@@ -114,7 +114,7 @@ public sealed record EngineOptions
     /// <summary><c>block_size</c>: tokens in a block of the cache, a multiple of 16.</summary>
     public int BlockSize { get; init; } = 16;
 
-    /// <summary><c>memory_utilization</c>: the part of the memory that is free after loading which the cache may take, in (0, 1].</summary>
+    /// <summary><c>memory_utilization</c>: the part of the memory that weights and the largest step leave free which the cache may take, in (0, 1].</summary>
     public double MemoryUtilization { get; init; } = 0.5;
 
     /// <summary><c>num_kv_blocks_override</c>: blocks in the cache, whatever the memory would allow.</summary>
