@@ -48,6 +48,10 @@ public sealed class PositionLogprobs
     /// <summary>What <see cref="Top"/> has, without an object for each token.</summary>
     internal (int[] Ids, float[] Logprobs) TopRow => (_row.TopIds, _row.TopValues);
 
+    /// <summary>The same position with no more than so many of its top tokens.</summary>
+    internal PositionLogprobs Take(int count) => _row.TopIds.Length <= count ? this : new PositionLogprobs(
+        _row with { TopIds = _row.TopIds[..count], TopValues = _row.TopValues[..count], TopRanks = _row.TopRanks?[..count] }, _context);
+
     /// <summary>The same position with another of its top tokens, and with text.</summary>
     internal PositionLogprobs Of(int tokenId, TokenContext? context)
     {

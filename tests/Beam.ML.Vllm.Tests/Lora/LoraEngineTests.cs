@@ -45,7 +45,7 @@ public sealed class LoraEngineTests
     public async Task A_beam_search_keeps_its_adapter_to_its_end()
     {
         await using var engine = new LlmEngine(Options with { NumKvBlocks = 256, LoraModules = [All] });
-        var parameters = new BeamSearchParams { BeamWidth = 2, MaxTokens = 100, IgnoreEos = true };
+        var parameters = new BeamSearchParams { BeamWidth = 2, MaxTokens = 40, IgnoreEos = true };
         var expected = await engine.BeamSearchAsync(new[] { 5, 9, 3 }, parameters, lora: All);
         var steps = engine.Stats.Steps;
         var search = engine.BeamSearchAsync(new[] { 5, 9, 3 }, parameters, lora: All);

@@ -45,6 +45,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
             Lora = server.Models.Adapter(model),
             Prompts = [prompt],
             Parameters = tools.Parameters,
+            Search = BeamSearchFields.Read(fields, tools.Parameters, stream, server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
         };

@@ -54,6 +54,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
             Lora = server.Models.Adapter(model),
             Prompts = prompts,
             Parameters = parameters,
+            Search = BeamSearchFields.Read(fields, parameters, stream, server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
         };

@@ -20,6 +20,9 @@ internal sealed record GenerationRequest
     /// <summary>How to sample; checked.</summary>
     public required SamplingParams Parameters { get; init; }
 
+    /// <summary>How to search for the completions; null to sample them.</summary>
+    public BeamSearchParams? Search { get; init; }
+
     public required int Priority { get; init; }
 
     public required StreamOptions Stream { get; init; }

@@ -43,7 +43,8 @@ internal sealed class Generator(ServerContext server)
         var outputs = new RequestOutput[request.Prompts.Count];
         await ForEachPromptAsync(request, stop, async i =>
         {
-            await foreach (var output in Start(request, i, OutputKind.FinalOnly, stop.Token)) outputs[i] = output;
+            if (request.Search is { } search) outputs[i] = await SearchAsync(request, search, i, stop.Token);
+            else await foreach (var output in Start(request, i, OutputKind.FinalOnly, stop.Token)) outputs[i] = output;
         });
         var usage = new Usage();
         foreach (var output in outputs) usage = Add(usage, output.Metrics);
@@ -90,7 +91,18 @@ internal sealed class Generator(ServerContext server)
     private IAsyncEnumerable<RequestOutput> Start(GenerationRequest request, int prompt, OutputKind kind, CancellationToken cancellationToken) =>
         server.Engine.GenerateAsync(
             request.Prompts[prompt].TokenIds, request.Parameters with { OutputKind = kind },
-            request.Prompts.Count == 1 ? request.Id : $"{request.Id}-{prompt}", request.Priority, request.Lora, cancellationToken);
+            IdOf(request, prompt), request.Priority, request.Lora, cancellationToken);
+
+    /// <summary>The best completions of a prompt, as many as were asked for, and no more of their log probabilities than that.</summary>
+    private async Task<RequestOutput> SearchAsync(GenerationRequest request, BeamSearchParams search, int prompt, CancellationToken cancellationToken)
+    {
+        var output = await server.Engine.BeamSearchAsync(
+            request.Prompts[prompt].TokenIds, search, IdOf(request, prompt), request.Priority, request.Lora, cancellationToken);
+        var top = request.Parameters.Logprobs is -1 or null ? int.MaxValue : request.Parameters.Logprobs.Value;
+        return output with { Outputs = [.. output.Outputs.Take(request.Parameters.N).Select(o => o with { Logprobs = [.. o.Logprobs!.Select(p => p.Take(top))] })] };
+    }
+
+    private static string IdOf(GenerationRequest request, int prompt) => request.Prompts.Count == 1 ? request.Id : $"{request.Id}-{prompt}";
 
     /// <summary>All prompts at a time. The first that fails ends the others, and its failure is what is thrown.</summary>
     private static async Task ForEachPromptAsync(GenerationRequest request, CancellationTokenSource stop, Func<int, Task> runAsync)

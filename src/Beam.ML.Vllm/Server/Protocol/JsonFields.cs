@@ -24,6 +24,11 @@ internal readonly struct JsonFields(JsonElement json, string prefix = "")
 
     public int? Int(string name) => Get(name) is { } value ? AsInt(value, prefix + name) : null;
 
+    public double? Double(string name) =>
+        Get(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number
+        : throw Wrong(name, "a number", value);
+
     public JsonFields? Object(string name) => Get(name) switch
     {
         null => null,

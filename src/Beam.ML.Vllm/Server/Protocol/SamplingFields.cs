@@ -17,7 +17,6 @@ internal static class SamplingFields
     /// <exception cref="ApiException">A value is of the wrong type or out of its range.</exception>
     public static SamplingParams Read(JsonFields fields, SamplingParams defaults)
     {
-        if (fields.Bool("use_beam_search")) throw ApiException.Invalid("use_beam_search is not supported here; use n with a temperature above 0.", "use_beam_search");
         var parameters = defaults;
         foreach (var field in fields.Json.EnumerateObject())
         {
@@ -34,6 +33,9 @@ internal static class SamplingFields
 
         var promptLogprobs = Count(fields, "prompt_logprobs");
         if (promptLogprobs is not (null or 0) && fields.Bool("stream")) throw ApiException.Invalid("prompt_logprobs cannot be had with stream=true.", "prompt_logprobs");
+
+        // A beam search has no use for a temperature, and several completions where sampling at 0 has one.
+        if (BeamSearchFields.Asked(fields)) parameters = parameters with { Temperature = 1 };
         return OutputConstraint.Read(fields, parameters with { PromptLogprobs = promptLogprobs });
     }
 
