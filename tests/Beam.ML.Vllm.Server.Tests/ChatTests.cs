@@ -75,7 +75,7 @@ public sealed class ChatTests
     [Test]
     public async Task Tools_reach_the_template_and_their_calls_become_objects_in_it()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await TestServer.StartAsync(new ServerOptions { ToolCallParser = "hermes" });
         const string Template = "{{ tools[0].function.name if tools else 'none' }}|{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.arguments.city }}{% endfor %}{{ m.content }}{% endfor %}";
         object[] tools = [new { type = "function", function = new { name = "weather", parameters = new { type = "object" } } }];
         object[] messages =

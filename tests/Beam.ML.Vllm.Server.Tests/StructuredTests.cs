@@ -70,4 +70,24 @@ public sealed class StructuredTests
         Assert.That(choice.Text("finish_reason"), Is.EqualTo("tool_calls"));
         Assert.That(choice.Text("message", "tool_calls", 0, "function", "name"), Is.EqualTo("check"));
     }
+
+    [Test]
+    public async Task Tools_that_nothing_would_find_the_calls_of_are_refused()
+    {
+        await using var server = await TestServer.StartAsync();
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools, tool_choice = "auto" })).Text("message"), Does.Contain("--tool-call-parser"));
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools })).Text("param"), Is.EqualTo("tool_choice"));
+        await server.PostAsync(Chat, new { messages = Question, tools = Tools, tool_choice = "none", max_tokens = 1 });
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, functions = Tools })).Text("param"), Is.EqualTo("functions"));
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, function_call = "auto" })).Text("param"), Is.EqualTo("function_call"));
+    }
+
+    [Test]
+    public async Task A_required_call_that_is_cut_short_is_neither_a_call_nor_text()
+    {
+        await using var server = await TestServer.StartAsync();
+        var choice = (await server.PostAsync(Chat, new { messages = Question, tools = Tools, tool_choice = "required", temperature = 0, max_tokens = 2 })).At("choices", 0);
+        Assert.That(choice.Text("finish_reason"), Is.EqualTo("length"));
+        Assert.That(choice.Text("message", "content"), Is.Empty);
+    }
 }

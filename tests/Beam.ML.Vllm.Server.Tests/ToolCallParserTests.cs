@@ -27,13 +27,17 @@ public sealed class ToolCallParserTests
     }
 
     [Test]
-    public void A_list_of_calls_that_had_to_be_made_is_read_at_its_end_and_one_cut_short_is_text()
+    public void Calls_that_had_to_be_made_are_told_as_each_is_complete_and_one_cut_short_is_none()
     {
-        var whole = new RequiredToolCallParser();
-        Assert.That(whole.Append("[{\"name\": \"f\", ", ends: false).Content, Is.Empty);
-        Assert.That(whole.Append("\"parameters\": {\"a\": 1}}]", ends: true).Calls.Single().Arguments, Is.EqualTo("{\"a\": 1}"));
-        var cut = new RequiredToolCallParser().Append("[{\"name\": \"f\"", ends: true);
-        Assert.That((cut.Content, cut.Calls.Count), Is.EqualTo(("[{\"name\": \"f\"", 0)));
+        const string Text = """[{"name": "f", "parameters": {"a": "}\"{"}}, {"name": "g", "parameters": {}}, {"name": "h", "par""";
+        for (var size = 1; size <= Text.Length; size++)
+        {
+            var subject = new RequiredToolCallParser();
+            var parsed = Text.Chunk(size).Select(chunk => subject.Append(new string(chunk), ends: false)).Append(subject.Append("", ends: true)).ToArray();
+            Assert.That(parsed.SelectMany(p => p.Calls).Select(c => $"{c.Name} {c.Arguments}"), Is.EqualTo(new[] { """f {"a": "}\"{"}""", "g {}" }), $"pieces of {size}");
+            Assert.That(string.Concat(parsed.Select(p => p.Content)), Is.Empty);
+            if (size == 1) Assert.That(Array.FindIndex(parsed, p => p.Calls.Count > 0), Is.EqualTo(Text.IndexOf(", {\"name\": \"g\"", StringComparison.Ordinal) - 1));
+        }
     }
 
     [Test]

@@ -42,7 +42,7 @@ public sealed record ServerOptions
     /// <summary><c>response_role</c>: who answers in a chat; <c>assistant</c> by default.</summary>
     public string ResponseRole { get; init; } = "assistant";
 
-    /// <summary><c>tool_call_parser</c>: how the model writes calls of tools: <c>hermes</c> or <c>llama3_json</c>. Without one, calls are part of the text.</summary>
+    /// <summary><c>tool_call_parser</c>: how the model writes calls of tools: <c>hermes</c> or <c>llama3_json</c>. Without one, the model cannot choose by itself to call.</summary>
     public string? ToolCallParser { get; init; }
 
     /// <summary><c>return_tokens_as_token_ids</c>: tokens in logprobs are written as <c>token_id:17</c>.</summary>

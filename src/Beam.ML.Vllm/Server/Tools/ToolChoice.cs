@@ -15,6 +15,7 @@ internal sealed record ToolChoice(SamplingParams Parameters, Func<ToolCallParser
 
     public static ToolChoice Read(JsonFields fields, SamplingParams parameters, string? parser)
     {
+        RefuseFunctions(fields);
         var tools = ReadTools(fields);
         var choice = fields.Get("tool_choice");
         if (choice is null && tools is null || choice is { ValueKind: JsonValueKind.String } none && none.ValueEquals("none"u8)) return new ToolChoice(parameters, null, false);
@@ -23,8 +24,14 @@ internal sealed record ToolChoice(SamplingParams Parameters, Func<ToolCallParser
         {
             case null:
             case { ValueKind: JsonValueKind.String } auto when auto.ValueEquals("auto"u8):
+                if (parser is null)
+                {
+                    throw ApiException.Invalid(
+                        "\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set; without them, a call must be \"required\" or named, or tool_choice be \"none\".", "tool_choice");
+                }
+
                 // The marks of a call may be special tokens.
-                return parser is null ? new ToolChoice(parameters, null, false) : new ToolChoice(parameters with { SkipSpecialTokens = false }, () => ToolCallParser.Create(parser), false);
+                return new ToolChoice(parameters with { SkipSpecialTokens = false }, () => ToolCallParser.Create(parser), false);
             case { ValueKind: JsonValueKind.String } required when required.ValueEquals("required"u8):
                 return new ToolChoice(OutputConstraint.ForAnyTool(parameters, list, fields.Bool("parallel_tool_calls", otherwise: true)), () => new RequiredToolCallParser(), false);
             case { ValueKind: JsonValueKind.Object } named:
@@ -35,6 +42,13 @@ internal sealed record ToolChoice(SamplingParams Parameters, Func<ToolCallParser
             default:
                 throw ApiException.Invalid(Usage, "tool_choice");
         }
+    }
+
+    /// <summary>Ignored, they would have an answer without calls look like the model's own choice.</summary>
+    private static void RefuseFunctions(JsonFields fields)
+    {
+        if (fields.Has("functions")) throw ApiException.Invalid("functions is not supported; give tools, its successor.", "functions");
+        if (fields.Has("function_call")) throw ApiException.Invalid("function_call is not supported; give tool_choice, its successor.", "function_call");
     }
 
     private static JsonElement? ReadTools(JsonFields fields)
