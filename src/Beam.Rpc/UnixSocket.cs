@@ -34,7 +34,7 @@ internal static class UnixSocket
         {
             probe.Connect(new UnixDomainSocketEndPoint(path));
         }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused && !IsRegularFile(path))
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused && IsSocket(path))
         {
             File.Delete(path);
         }
@@ -44,5 +44,25 @@ internal static class UnixSocket
         }
     }
 
-    private static bool IsRegularFile(string path) => new FileInfo(path).Length > 0;
+    /// <summary>Whether a file is a socket: alone of all kinds it cannot be opened as a file is.</summary>
+    public static bool IsSocket(string path)
+    {
+        if (OperatingSystem.IsWindows()) return File.Exists(path) && File.GetAttributes(path).HasFlag(FileAttributes.ReparsePoint);
+        // ENXIO on Linux and macOS; EOPNOTSUPP on macOS.
+        const int NoDevice = 6, NotSupported = 102;
+        try
+        {
+            // For reading alone a pipe would wait for its writer.
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+            return false;
+        }
+        catch (IOException e)
+        {
+            return e.HResult is NoDevice or NotSupported;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 }

@@ -39,6 +39,9 @@ public sealed class ServeTests
     [TestCase("--dtype=half", "dtype half is for GPUs")]
     [TestCase("--tensor_parallel_size=2", "tensor_parallel_size cannot be 2 here")]
     [TestCase("--ssl-keyfile=key.pem", "--ssl-keyfile needs --ssl-certfile.")]
+    [TestCase("--enable-auto-tool-choice", "requires --tool-call-parser")]
+    [TestCase("--tool-call-parser=foo", "must be one of hermes, llama3_json")]
+    [TestCase("--port=99999", "[0, 65535]")]
     [TestCase("again", "There is one MODEL")]
     public async Task A_wrong_argument_is_told_before_anything_is_loaded(string argument, string message)
     {
@@ -55,7 +58,14 @@ public sealed class ServeTests
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
         var result = await Tool.RunAsync("engine", "serve", Tool.TinyGemma, "--port", $"{port}");
         Assert.That(result.ExitCode, Is.EqualTo(ExitCode.Failure));
-        Assert.That(result.Error, Does.Contain($"{port}"));
+        Assert.That(result.Error, Does.EndWith($"beam: Port {port} of 127.0.0.1 is in use; --port 0 takes a free one.{Environment.NewLine}").And.Not.Contain("   at "));
+    }
+
+    [Test]
+    public async Task A_socket_and_a_port_exclude_each_other()
+    {
+        var result = await Tool.RunAsync("engine", "serve", "no-such-model", "--uds", "x.sock", "--port", "0");
+        Assert.That((result.ExitCode, result.Error), Is.EqualTo((ExitCode.Usage, $"beam: --uds and --port exclude each other: the server listens on a socket or on an address.{Environment.NewLine}")));
     }
 
     private sealed class FirstLine : StringWriter

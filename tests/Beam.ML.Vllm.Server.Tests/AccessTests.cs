@@ -45,6 +45,47 @@ public sealed class AccessTests
     }
 
     [Test]
+    public async Task A_page_may_send_the_headers_that_it_asks_for()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { AllowedOrigins = ["*"], ApiKeys = ["secret"] });
+        using var request = new HttpRequestMessage(HttpMethod.Options, "/v1/chat/completions")
+        {
+            Headers = { { "Origin", "http://page.example" }, { "Access-Control-Request-Method", "POST" }, { "Access-Control-Request-Headers", "authorization,x-stainless-os" } },
+        };
+        using var response = await server.Client.SendAsync(request);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.NoContent));
+        Assert.That(response.Headers.GetValues("Access-Control-Allow-Headers").Single(), Is.EqualTo("authorization,x-stainless-os"));
+        Assert.That(response.Headers.GetValues("Access-Control-Max-Age").Single(), Is.EqualTo("600"));
+    }
+
+    [Test]
+    public async Task A_place_where_nothing_can_listen_is_told_and_nothing_is_removed_there()
+    {
+        await using var server = await TestServer.StartAsync();
+        var folder = Directory.CreateTempSubdirectory("beam-uds-");
+        try
+        {
+            Assert.That(() => StartAsync(new ServerOptions { Port = server.Server.Address!.Port }), Throws.InstanceOf<IOException>().With.Message.EqualTo($"Port {server.Server.Address!.Port} of 127.0.0.1 is in use; --port 0 takes a free one."));
+            Assert.That(() => StartAsync(new ServerOptions { Host = "192.0.2.1", Port = 0 }), Throws.InstanceOf<IOException>().With.Message.Contains("192.0.2.1 is no address of this machine"));
+            var file = Path.Combine(folder.FullName, "empty");
+            await File.WriteAllBytesAsync(file, []);
+            Assert.That(() => StartAsync(new ServerOptions { UnixSocketPath = file }), Throws.InstanceOf<IOException>().With.Message.Contains("no socket"));
+            Assert.That(File.Exists(file));
+            Assert.That(() => StartAsync(new ServerOptions { UnixSocketPath = Path.Combine(folder.FullName, "none", "x") }), Throws.InstanceOf<IOException>().With.Message.Contains("does not exist"));
+            Assert.That(() => StartAsync(new ServerOptions { UnixSocketPath = Path.Combine(folder.FullName, new string('x', 200)) }), Throws.InstanceOf<IOException>().With.Message.Contains("too long"));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+
+        async Task StartAsync(ServerOptions options)
+        {
+            await using var other = await OpenAIServer.StartAsync(server.Engine, options);
+        }
+    }
+
+    [Test]
     public async Task A_Unix_socket_is_for_its_owner_alone()
     {
         if (OperatingSystem.IsWindows())

@@ -53,6 +53,7 @@ public sealed class ErrorTests
         var model = await server.ErrorAsync("/v1/completions", new { model = "other", prompt = "a" }, HttpStatusCode.NotFound);
         Assert.That((model.Text("param"), model.Text("message")), Is.EqualTo(("model", "The model `other` does not exist; there is tiny-gemma.")));
         Assert.That((await server.GetAsync("/v1/nothing", HttpStatusCode.NotFound)).Text("error", "message"), Does.Contain("/v1/nothing"));
+        Assert.That((await server.PostAsync("/v1/responses", new { input = "a" }, HttpStatusCode.NotFound)).Text("error", "message"), Does.Contain("/v1/chat/completions"));
         using var get = await server.Client.GetAsync("/v1/completions");
         Assert.That(get.StatusCode, Is.EqualTo(HttpStatusCode.MethodNotAllowed));
         Assert.That(get.Content.Headers.Allow, Is.EqualTo(new[] { "POST" }));

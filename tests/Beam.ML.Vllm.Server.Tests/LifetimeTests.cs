@@ -73,8 +73,23 @@ public sealed class LifetimeTests
         await using var server = await TestServer.StartAsync(new ServerOptions { ShutdownGrace = TimeSpan.Zero });
         using var response = await BeginAsync(server);
         await server.Server.StopAsync();
-        Assert.That(() => response.Content.ReadAsStringAsync(), Throws.InstanceOf<HttpRequestException>());
+        var events = (await response.Content.ReadAsStringAsync()).Split("\n\n", StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(events[^1], Is.EqualTo("data: [DONE]"));
+        Assert.That(TestServer.Parse(events[^2]["data: ".Length..]).At("error", "code").GetInt32(), Is.EqualTo(503));
         await server.UntilIdleAsync();
+    }
+
+    [Test]
+    public async Task Who_waits_for_a_whole_answer_is_told_that_the_server_stops()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { ShutdownGrace = TimeSpan.Zero });
+        var answer = server.Client.PostAsJsonAsync("/v1/completions", new { prompt = TestServer.Question, max_tokens = 1000, ignore_eos = true });
+        while (server.Engine.Stats.GenerationTokens == 0) await Task.Delay(5);
+        Assert.That(server.Server.ActiveRequests, Is.EqualTo(1));
+        await server.Server.StopAsync();
+        using var response = await answer;
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+        Assert.That(server.Server.ActiveRequests, Is.Zero);
     }
 
     [Test]

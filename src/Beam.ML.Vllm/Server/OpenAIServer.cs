@@ -21,6 +21,9 @@ public sealed class OpenAIServer : IAsyncDisposable
 {
     private const int MaxConnections = 16_384;
 
+    /// <summary>What aborted requests have to tell their clients so.</summary>
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+
     private readonly WebApplication _app;
     private readonly ApiHandler _api;
     private readonly TimeSpan _grace;
@@ -39,6 +42,9 @@ public sealed class OpenAIServer : IAsyncDisposable
     /// <summary>The Unix socket that the server listens on; null on an address.</summary>
     public string? UnixSocketPath { get; }
 
+    /// <summary>Requests that are being answered.</summary>
+    public int ActiveRequests => _api.ActiveRequests;
+
     /// <summary>Starts to listen.</summary>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="Chat.ChatTemplateException">The chat template cannot be read.</exception>
@@ -48,7 +54,7 @@ public sealed class OpenAIServer : IAsyncDisposable
         options ??= new ServerOptions();
         options.Validate();
         var endPoint = options.UnixSocketPath is null ? Resolve(options) : null;
-        if (options.UnixSocketPath is { } path) UnixSocket.RemoveStale(path);
+        if (options.UnixSocketPath is { } path) ListenFailure.CheckSocketPath(path);
 
         // The empty builder reads no environment variables, files or arguments.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -66,17 +72,18 @@ public sealed class OpenAIServer : IAsyncDisposable
             await app.StartAsync(cancellationToken);
             return new OpenAIServer(app, api, options, endPoint is null ? null : BoundAddress(app));
         }
-        catch
+        catch (Exception e)
         {
             await app.DisposeAsync();
             api.Dispose();
+            if (ListenFailure.Explain(e, options) is { } failure) throw failure;
             throw;
         }
     }
 
     /// <summary>
-    /// Accepts no more requests, lets those under way end within <see cref="ServerOptions.ShutdownGrace"/>, then aborts them. Cancelling
-    /// the token aborts them at once. Later callers wait for the first.
+    /// Accepts no more requests, lets those under way end within <see cref="ServerOptions.ShutdownGrace"/>, then aborts them: streams end with
+    /// an error event, other requests get 503. Cancelling the token aborts them at once. Later callers wait for the first.
     /// </summary>
     public Task StopAsync(CancellationToken cancellationToken = default)
     {
@@ -95,11 +102,17 @@ public sealed class OpenAIServer : IAsyncDisposable
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(_grace);
+        using var last = new CancellationTokenSource();
+        using var end = patience.Token.Register(() =>
+        {
+            _api.Stop();
+            last.CancelAfter(Farewell);
+        });
         try
         {
-            await _app.StopAsync(patience.Token);
+            await _app.StopAsync(last.Token);
         }
-        catch (OperationCanceledException) when (patience.IsCancellationRequested)
+        catch (OperationCanceledException) when (last.IsCancellationRequested)
         {
             // The host reports that its patience ended; the connections are closed all the same.
         }

@@ -26,9 +26,11 @@ internal static class ServeCommand
             if (name.StartsWith('-')) throw new UsageException(EngineArgumentOptions.Explain(name, command));
             if (parsed.GetValue(rest) is [var unknown, ..]) throw new UsageException(EngineArgumentOptions.Explain(unknown, command));
             var engineOptions = engineArguments.Read(parsed, new EngineOptions { Model = name });
-            using var loggers = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Warning).AddProvider(new ErrorLog(host.Error)));
+            using var loggers = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Warning)
+                // The host logs what it also throws, which the tool writes in a line of its own.
+                .AddFilter("Microsoft.Extensions.Hosting", host.ShowsStackTraces ? LogLevel.Warning : LogLevel.None).AddProvider(new ErrorLog(host.Error)));
             var serverOptions = serverArguments.Read(parsed, engineArguments.ServedModelNames(parsed)) with { LoggerFactory = loggers };
-            serverOptions.Validate();
+            Check(serverOptions);
             await using var engine = await LoadingNotice.ShowAsync(host, engineOptions.Model, () => LlmEngine.LoadAsync(engineOptions, cancellationToken));
             await using var server = await OpenAIServer.StartAsync(engine, serverOptions, cancellationToken);
             if (engineOptions.MaxModelLength is null) await WarnOfShortLengthAsync(host, engine);
@@ -36,6 +38,18 @@ internal static class ServeCommand
             return await RunAsync(host, engine, server, serverOptions.ShutdownGrace, cancellationToken);
         });
         return command;
+    }
+
+    private static void Check(ServerOptions options)
+    {
+        try
+        {
+            options.Validate();
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message);
+        }
     }
 
     private static async Task WarnOfShortLengthAsync(CliHost host, LlmEngine engine)
@@ -70,7 +84,8 @@ internal static class ServeCommand
                 now.Cancel();
                 return true;
             });
-            if (host.IsOutputTerminal) await host.Error.WriteLineAsync($"Requests under way have {grace.TotalSeconds:0} s to end; Ctrl-C ends them now.");
+            if (server.ActiveRequests is > 0 and var active)
+                await host.Error.WriteLineAsync($"beam: stopping; waiting up to {grace.TotalSeconds:0} s for {active} {(active == 1 ? "request" : "requests")}, Ctrl-C again to stop now");
             await server.StopAsync(now.Token);
             return ExitCode.Success;
         }

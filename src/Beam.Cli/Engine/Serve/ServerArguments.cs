@@ -20,7 +20,7 @@ internal sealed class ServerArguments
     private readonly Option<string?> _chatTemplate = new("--chat-template") { Description = "A Jinja file, or a template, to use instead of the model's own.", HelpName = "file" };
     private readonly Option<string> _responseRole = new("--response-role") { Description = "Who answers in a chat.", DefaultValueFactory = _ => Default.ResponseRole, HelpName = "role" };
     private readonly Option<string?> _toolCallParser = new("--tool-call-parser") { Description = "How the model writes calls of tools: hermes or llama3_json.", HelpName = "name" };
-    private readonly Option<bool> _enableAutoToolChoice = new("--enable-auto-tool-choice") { Description = "Implied by --tool-call-parser.", Hidden = true };
+    private readonly Option<bool> _enableAutoToolChoice = new("--enable-auto-tool-choice") { Description = "Implied by --tool-call-parser, which it requires.", Hidden = true };
     private readonly Option<bool> _returnTokensAsTokenIds = new("--return-tokens-as-token-ids") { Description = "Write tokens in logprobs as token_id:17." };
     private readonly Option<bool> _enablePromptTokensDetails = new("--enable-prompt-tokens-details") { Description = "Tell in usage what was found in the prefix cache." };
     private readonly Option<string[]> _allowedOrigins = new("--allowed-origins") { Description = "Origins whose pages may use the server from a browser.", AllowMultipleArgumentsPerToken = true, HelpName = "origin" };
@@ -43,6 +43,10 @@ internal sealed class ServerArguments
         var keys = (parsed.GetValue(_apiKey) ?? []).ToList();
         if (Environment.GetEnvironmentVariable(KeyVariable) is { Length: > 0 } key) keys.Add(key);
         if (parsed.GetValue(_shutdownTimeout) is not (>= 0 and < 1_000_000) and var seconds) throw new UsageException($"--shutdown-timeout must be a number of seconds, got {seconds}.");
+        if (parsed.GetValue(_enableAutoToolChoice) && parsed.GetValue(_toolCallParser) is null)
+            throw new UsageException("--enable-auto-tool-choice requires --tool-call-parser: hermes or llama3_json, as the model writes its calls.");
+        if (parsed.GetValue(_uds) is not null && (Option[])[_port, _host] is var address && address.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } other)
+            throw new UsageException($"--uds and {other.Name} exclude each other: the server listens on a socket or on an address.");
         return new ServerOptions
         {
             Host = parsed.GetValue(_host)!,

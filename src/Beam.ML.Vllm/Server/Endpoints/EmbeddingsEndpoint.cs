@@ -21,7 +21,7 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
         foreach (var prompt in request.Prompts) RequestCheck.Check(prompt.TokenIds, server.Engine.MaxModelLength, server.Engine);
 
         using var pass = server.Admission.Enter(request.Prompts.Count);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, server.Stopping);
         EmbeddingOutput[] outputs;
         try
         {

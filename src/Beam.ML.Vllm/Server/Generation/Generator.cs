@@ -14,7 +14,7 @@ internal sealed class Generator(ServerContext server)
     {
         Check(request);
         using var pass = server.Admission.Enter(request.Sequences);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, server.Stopping);
         if (request.Stream.Stream) await StreamAsync(http, request, format, stop);
         else await CompleteAsync(http, request, format, stop);
     }
@@ -79,6 +79,10 @@ internal sealed class Generator(ServerContext server)
                 format.WriteUsage(stream.Begin(), usage);
                 stream.End();
             }
+        }
+        catch (OperationCanceledException e) when (e is not ClientGoneException && stream.HasStarted && server.Stopping.IsCancellationRequested && !http.RequestAborted.IsCancellationRequested)
+        {
+            stream.Fail(ApiException.Stopping());
         }
         catch (Exception e) when (stream.HasStarted && !http.RequestAborted.IsCancellationRequested && ApiException.From(e) is { } error)
         {

@@ -28,6 +28,8 @@ internal sealed class ApiException(int status, string type, string message, stri
     public static ApiException Overloaded(string message) =>
         new(StatusCodes.Status503ServiceUnavailable, "ServiceUnavailableError", message) { RetryAfter = 1 };
 
+    public static ApiException Stopping() => new(StatusCodes.Status503ServiceUnavailable, "ServiceUnavailableError", "The server has stopped before the request's end.");
+
     /// <summary>What a failure means to a client; null for one that is the server's own.</summary>
     public static ApiException? From(Exception exception) => exception switch
     {

@@ -16,6 +16,7 @@ internal sealed partial class ApiHandler : IDisposable
     private readonly ApiKeys _keys;
     private readonly Cors _cors;
     private readonly ILogger _logger;
+    private int _active;
 
     public ApiHandler(LlmEngine engine, ServerOptions options)
     {
@@ -44,7 +45,23 @@ internal sealed partial class ApiHandler : IDisposable
         _endpoints["/v1/unload_lora_adapter"] = new UnloadLoraEndpoint(_server);
     }
 
+    /// <summary>Requests that are being answered.</summary>
+    public int ActiveRequests => Volatile.Read(ref _active);
+
     public async Task HandleAsync(HttpContext http)
+    {
+        Interlocked.Increment(ref _active);
+        try
+        {
+            await AnswerAsync(http);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _active);
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext http)
     {
         try
         {
@@ -59,15 +76,22 @@ internal sealed partial class ApiHandler : IDisposable
 
             await endpoint.HandleAsync(http);
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (e is ClientGoneException || (e is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested))
         {
             // The client is gone, or the server's patience with it is.
+        }
+        catch (OperationCanceledException) when (_server.Stopping.IsCancellationRequested)
+        {
+            await FailAsync(http, ApiException.Stopping());
         }
         catch (Exception e)
         {
             await FailAsync(http, e);
         }
     }
+
+    /// <summary>Ends the requests that are under way; each tells its client so.</summary>
+    public void Stop() => _server.Stop();
 
     public void Dispose() => _server.Dispose();
 
@@ -76,7 +100,9 @@ internal sealed partial class ApiHandler : IDisposable
         var path = request.Path.Value ?? "/";
         if (_endpoints.TryGetValue(path, out var endpoint)) return endpoint;
         if (path.StartsWith("/v1/models/", StringComparison.Ordinal)) return _models;
-        throw ApiException.NotFound($"There is no {path} here.");
+        throw ApiException.NotFound(path.StartsWith("/v1/responses", StringComparison.Ordinal)
+            ? $"There is no {path} here; use /v1/chat/completions."
+            : $"There is no {path} here.");
     }
 
     private async Task FailAsync(HttpContext http, Exception exception)

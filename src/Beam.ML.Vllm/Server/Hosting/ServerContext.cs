@@ -6,6 +6,8 @@ namespace Beam.ML.Vllm.Server.Hosting;
 /// <summary>What all endpoints share.</summary>
 internal sealed class ServerContext : IDisposable
 {
+    private readonly CancellationTokenSource _stopping = new();
+
     public ServerContext(LlmEngine engine, ServerOptions options)
     {
         (Engine, Options) = (engine, options);
@@ -29,7 +31,10 @@ internal sealed class ServerContext : IDisposable
 
     public DateTimeOffset Started { get; } = DateTimeOffset.UtcNow;
 
-    public void Dispose()
-    {
-    }
+    /// <summary>Canceled when the server no longer waits for requests that are under way.</summary>
+    public CancellationToken Stopping => _stopping.Token;
+
+    public void Stop() => _stopping.Cancel();
+
+    public void Dispose() => _stopping.Dispose();
 }

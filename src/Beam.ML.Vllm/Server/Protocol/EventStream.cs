@@ -47,7 +47,7 @@ internal sealed class EventStream(HttpResponse response) : IDisposable
     public async ValueTask FlushAsync(CancellationToken cancellationToken)
     {
         var result = await response.BodyWriter.FlushAsync(cancellationToken);
-        if (result.IsCompleted || result.IsCanceled) throw new OperationCanceledException("The client is gone.");
+        if (result.IsCompleted || result.IsCanceled) throw new ClientGoneException();
     }
 
     /// <summary>An error after the first event, which is one more event.</summary>
@@ -69,3 +69,6 @@ internal sealed class EventStream(HttpResponse response) : IDisposable
         _turn.Dispose();
     }
 }
+
+/// <summary>Nobody reads on: the client has closed the connection, or the server has.</summary>
+internal sealed class ClientGoneException() : OperationCanceledException("The client is gone.");
