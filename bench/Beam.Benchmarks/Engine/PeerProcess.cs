@@ -16,7 +16,7 @@ internal sealed class PeerProcess : IAsyncDisposable
     public static string? Missing(string folder, string package)
     {
         if (!File.Exists(Path.Combine(folder, "node_modules", package, "package.json")))
-            return $"{package} is not there; run `npm ci --omit=optional --ignore-scripts` in {folder}.";
+            return $"{package} is not there; run `npm install --omit=optional --ignore-scripts` in {folder}.";
         try
         {
             using var node = Process.Start(new ProcessStartInfo("node", "--version") { RedirectStandardOutput = true })!;
