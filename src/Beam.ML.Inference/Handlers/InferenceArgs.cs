@@ -6,11 +6,14 @@ namespace Beam.ML.Inference;
 
 /// <summary>
 /// Arguments of an inference beside the example, by the names that the handler knows: <c>new() { ["max_tokens"] = 64 }</c>. Values are
-/// strings, numbers, booleans, null, and lists of those.
+/// what JSON can say: strings, numbers, booleans, null, lists and dictionaries of those, or a <see cref="JsonElement"/>.
 /// </summary>
 /// <remarks>A handler refuses arguments that it does not know when the pipeline is built: see <see cref="InferenceHandler{TExample,TPrediction}.InferenceArgNames"/>.</remarks>
 public sealed class InferenceArgs : IEnumerable<KeyValuePair<string, object?>>
 {
+    /// <summary>Lists and dictionaries within each other.</summary>
+    private const int MaxDepth = 32;
+
     private readonly SortedDictionary<string, object?> values = new(StringComparer.Ordinal);
 
     /// <summary>No arguments.</summary>
@@ -115,14 +118,7 @@ public sealed class InferenceArgs : IEnumerable<KeyValuePair<string, object?>>
         using var stream = new MemoryStream();
         using (var writer = new Utf8JsonWriter(stream))
         {
-            writer.WriteStartObject();
-            foreach (var (name, value) in values)
-            {
-                writer.WritePropertyName(name);
-                Write(writer, value);
-            }
-
-            writer.WriteEndObject();
+            WriteObject(writer, values);
         }
 
         return System.Text.Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
@@ -136,7 +132,7 @@ public sealed class InferenceArgs : IEnumerable<KeyValuePair<string, object?>>
         if (json.Length == 0) return args;
         try
         {
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 3 });
+            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth + 2 });
             foreach (var property in document.RootElement.EnumerateObject()) args.values[property.Name] = Read(property.Value);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -147,16 +143,43 @@ public sealed class InferenceArgs : IEnumerable<KeyValuePair<string, object?>>
         return args;
     }
 
-    private static object? Normalize(string name, object? value) => value switch
+    private static object? Normalize(string name, object? value, int depth = 0) => value switch
     {
         null or string or bool or long => value,
         int or short or byte or sbyte or ushort or uint => Convert.ToInt64(value, CultureInfo.InvariantCulture),
         double d when double.IsFinite(d) => d,
         float f when float.IsFinite(f) => double.Parse(f.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture),
-        IEnumerable list when value is not IDictionary => list.Cast<object?>()
-            .Select(item => item is IEnumerable and not string ? throw Unsupported(name, value) : Normalize(name, item)).ToArray(),
+        _ when depth > MaxDepth => throw new ArgumentException($"The inference argument '{name}' has lists and dictionaries over {MaxDepth} deep."),
+        JsonElement json => Normalize(name, Read(json), depth + 1),
+        IDictionary map => NormalizeMap(name, map, depth),
+        IEnumerable list => list.Cast<object?>().Select(item => Normalize(name, item, depth + 1)).ToArray(),
         _ => throw Unsupported(name, value),
     };
+
+    private static SortedDictionary<string, object?> NormalizeMap(string name, IDictionary map, int depth)
+    {
+        var result = new SortedDictionary<string, object?>(StringComparer.Ordinal);
+        foreach (DictionaryEntry entry in map)
+        {
+            // As in JSON, keys are strings: of numbers, such as the token ids of logit_bias, what they are written as.
+            var key = entry.Key is string or int or long ? Convert.ToString(entry.Key, CultureInfo.InvariantCulture)! : throw Unsupported(name, entry.Key);
+            result[key] = Normalize(name, entry.Value, depth + 1);
+        }
+
+        return result;
+    }
+
+    private static void WriteObject(Utf8JsonWriter writer, SortedDictionary<string, object?> map)
+    {
+        writer.WriteStartObject();
+        foreach (var (name, value) in map)
+        {
+            writer.WritePropertyName(name);
+            Write(writer, value);
+        }
+
+        writer.WriteEndObject();
+    }
 
     private static void Write(Utf8JsonWriter writer, object? value)
     {
@@ -176,6 +199,7 @@ public sealed class InferenceArgs : IEnumerable<KeyValuePair<string, object?>>
                 foreach (var item in list) Write(writer, item);
                 writer.WriteEndArray();
                 break;
+            case SortedDictionary<string, object?> map: WriteObject(writer, map); break;
         }
     }
 
@@ -187,20 +211,22 @@ public sealed class InferenceArgs : IEnumerable<KeyValuePair<string, object?>>
         JsonValueKind.String => element.GetString(),
         JsonValueKind.Number => element.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 && element.TryGetInt64(out var l) ? l : element.GetDouble(),
         JsonValueKind.Array => element.EnumerateArray().Select(Read).ToArray(),
-        _ => throw new FormatException("An inference argument cannot be an object."),
+        JsonValueKind.Object => new SortedDictionary<string, object?>(element.EnumerateObject().ToDictionary(p => p.Name, p => Read(p.Value)), StringComparer.Ordinal),
+        _ => throw new FormatException("An inference argument cannot be an undefined JsonElement."),
     };
 
     private static ArgumentException Wrong(string name, string expected, object? found) =>
         new($"The inference argument '{name}' must be {expected}, not {Describe(found)}.");
 
     private static ArgumentException Unsupported(string name, object? value) =>
-        new($"The inference argument '{name}' has a value of type {value?.GetType().Name}; arguments are strings, finite numbers, true, false, null and lists of those.");
+        new($"The inference argument '{name}' has a value of type {value?.GetType().Name}; arguments are strings, finite numbers, true, false, null, and lists and dictionaries of those.");
 
     private static string Describe(object? value) => value switch
     {
         null => "null",
         string s => $"'{s}'",
         object?[] => "a list",
+        IDictionary => "a dictionary",
         _ => string.Create(CultureInfo.InvariantCulture, $"{value}"),
     };
 }

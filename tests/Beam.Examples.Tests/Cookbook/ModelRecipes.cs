@@ -5,6 +5,7 @@ using Beam.ML.Vllm;
 using Beam.ML.Vllm.Chat;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Server;
 #endregion
 using System.Globalization;
 using System.Runtime.CompilerServices;
@@ -62,6 +63,49 @@ public sealed class ModelRecipes
         var answers = questions
             .RunInference(chat, new() { ["max_tokens"] = 64, ["temperature"] = 0 })
             .Map(answer => answer.Inference.Text);
+        #endregion
+
+        PAssert.ThatSingleton(answers).Satisfies(text => Assert.That(text, Does.Contain("Paris")));
+        await using var result = await pipeline.RunAsync();
+    }
+
+    [Test]
+    public async Task Answers_have_the_form_that_is_asked_for()
+    {
+        var model = TinyGemma;
+        var pipeline = TestPipeline.Create();
+        var reviews = pipeline.Create("What is the capital of France?", "What is the capital of Japan?");
+
+        #region structured
+        var verdicts = reviews
+            .RunInference(new VllmCompletionsModelHandler(model), new()
+            {
+                ["structured_outputs"] = new Dictionary<string, string[]> { ["choice"] = ["good", "bad"] },
+            })
+            .Map(answer => answer.Inference.Text);
+        #endregion
+
+        PAssert.That(verdicts).Satisfies(texts => Assert.That(texts, Is.All.EqualTo("good").Or.EqualTo("bad")));
+        await using var result = await pipeline.RunAsync();
+    }
+
+    [Test]
+    public async Task Another_server_answers_in_place_of_the_engine()
+    {
+        await using var engine = await LlmEngine.LoadAsync(new EngineOptions { Model = TinyGemma, ServedModelName = "tiny-gemma" });
+
+        #region serve
+        await using var server = await OpenAIServer.StartAsync(engine, new ServerOptions { Port = 0 });
+        Console.WriteLine($"{server.Address}v1/completions");
+        #endregion
+
+        var url = server.Address!.ToString();
+        var pipeline = TestPipeline.Create();
+        var prompts = pipeline.Create("What is the capital of France?");
+
+        #region server
+        var handler = new VllmCompletionsModelHandler("tiny-gemma", VllmServerOptions.At(url));
+        var answers = prompts.RunInference(handler, new() { ["max_tokens"] = 64, ["temperature"] = 0 }).Map(answer => answer.Inference.Text);
         #endregion
 
         PAssert.ThatSingleton(answers).Satisfies(text => Assert.That(text, Does.Contain("Paris")));

@@ -29,9 +29,33 @@ public sealed class InferenceArgsTests
 
     [TestCase("{")]
     [TestCase("[1]")]
-    [TestCase("{\"a\": {}}")]
-    public void What_is_not_an_object_of_plain_values_is_refused(string json) =>
+    public void What_is_not_an_object_is_refused(string json) =>
         Assert.That(() => InferenceArgs.FromJson(json), Throws.TypeOf<FormatException>());
+
+    [Test]
+    public void Dictionaries_and_lists_within_each_other_survive_the_wire()
+    {
+        using var json = System.Text.Json.JsonDocument.Parse("""{"regex":"[a-z]+","n":[1,[2.5]]}""");
+        var args = new InferenceArgs
+        {
+            ["logit_bias"] = new Dictionary<int, float> { [7] = -1.5f },
+            ["structured_outputs"] = new Dictionary<string, object?> { ["choice"] = new[] { "good", "bad" }, ["none"] = null },
+            ["more"] = json.RootElement,
+        };
+        const string Expected = """{"logit_bias":{"7":-1.5},"more":{"n":[1,[2.5]],"regex":"[a-z]\u002B"},"structured_outputs":{"choice":["good","bad"],"none":null}}""";
+        Assert.That(args.ToJson(), Is.EqualTo(Expected));
+        Assert.That(InferenceArgs.FromJson(args.ToJson()).ToJson(), Is.EqualTo(Expected));
+    }
+
+    [Test]
+    public void A_value_without_end_is_refused()
+    {
+        var circle = new List<object>();
+        circle.Add(circle);
+        Assert.That(() => new InferenceArgs { ["circle"] = circle }, Throws.ArgumentException.With.Message.Contains("over 32 deep"));
+        Assert.That(() => new InferenceArgs { ["odd"] = new Dictionary<double, int> { [1.5] = 1 } }, Throws.ArgumentException.With.Message.Contains("'odd'"));
+        Assert.That(() => InferenceArgs.FromJson($"{{\"a\":{new string('[', 40)}{new string(']', 40)}}}"), Throws.TypeOf<FormatException>());
+    }
 
     [Test]
     public void A_handler_refuses_arguments_that_it_does_not_know()
