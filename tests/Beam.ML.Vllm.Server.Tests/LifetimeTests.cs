@@ -41,7 +41,7 @@ public sealed class LifetimeTests
     [Test]
     public async Task More_sequences_than_the_server_takes_are_turned_away_until_there_is_room()
     {
-        await using var server = await TestServer.StartAsync(new ServerOptions { MaxConcurrentSequences = 1 });
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxConcurrentSequences = 32 });
         using (await BeginAsync(server))
         {
             using var refused = await server.Client.PostAsJsonAsync("/v1/completions", new { prompt = "a" });
@@ -51,6 +51,21 @@ public sealed class LifetimeTests
 
         while ((await server.GetAsync("/load")).At("server_load").GetInt32() > 0) await Task.Delay(5);
         await server.PostAsync("/v1/completions", new { prompt = "a", max_tokens = 1 });
+    }
+
+    [Test]
+    public async Task A_request_counts_as_many_times_as_it_has_completions()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxConcurrentSequences = 35 });
+        using (await BeginAsync(server))
+        {
+            var full = await server.ErrorAsync("/v1/completions", new { prompt = "a", n = 4, temperature = 1 }, HttpStatusCode.ServiceUnavailable);
+            Assert.That(full.Text("message"), Does.Contain("32 of 35 sequences").And.Contain("no 4 more"));
+            Assert.That((await server.PostAsync("/v1/completions", new { prompt = "a", n = 3, max_tokens = 1, temperature = 1 })).At("choices").GetArrayLength(), Is.EqualTo(3));
+        }
+
+        foreach (var body in new object[] { new { prompt = "a", n = 36 }, new { prompt = "a", n = 1, best_of = 36 }, new { prompt = new[] { "a", "b", "c" }, n = 12 } })
+            Assert.That((await server.ErrorAsync("/v1/completions", body)).Text("message"), Does.Contain("and the server works on 35 at a time"));
     }
 
     [Test]

@@ -24,7 +24,7 @@ public sealed record ServerOptions
     /// <summary><c>served_model_name</c>: the names that requests may give the model; answers carry the first. The engine's own name by default.</summary>
     public IReadOnlyList<string> ServedModelNames { get; init; } = [];
 
-    /// <summary>Sequences that may be in the server at a time, those that run included; requests beyond get 503 and may try again. 1024 by default.</summary>
+    /// <summary>Sequences that may be in the server at a time, those that run included; requests beyond get 503 and may try again, those of more sequences than this 400. 1024 by default.</summary>
     public int MaxConcurrentSequences { get; init; } = 1024;
 
     /// <summary>Bytes that a request's body may have; 32 MiB by default. Longer ones get 413.</summary>

@@ -8,13 +8,25 @@ internal sealed class Admission(int limit)
     /// <summary>Sequences that have been let in and have not ended.</summary>
     public int Sequences => Volatile.Read(ref _sequences);
 
-    /// <summary>Lets a request's sequences in, all of them, as long as there is room for one.</summary>
-    /// <exception cref="ApiException">There is none.</exception>
+    /// <summary>Lets a request's sequences in, all of them or none.</summary>
+    /// <exception cref="ApiException">There is no room for as many, now or at any time.</exception>
     public Pass Enter(int sequences)
     {
-        if (Interlocked.Add(ref _sequences, sequences) - sequences < limit) return new Pass(this, sequences);
-        Interlocked.Add(ref _sequences, -sequences);
-        throw ApiException.Overloaded($"The server has {limit} sequences to work on and takes no more; try again later.");
+        if (sequences > limit)
+        {
+            throw ApiException.Invalid(
+                $"The request asks for {sequences} sequences (its prompts times n, or best_of), and the server works on {limit} at a time. Ask for fewer, in several requests.", "n");
+        }
+
+        var now = Sequences;
+        while (now <= limit - sequences)
+        {
+            var seen = now;
+            now = Interlocked.CompareExchange(ref _sequences, seen + sequences, seen);
+            if (now == seen) return new Pass(this, sequences);
+        }
+
+        throw ApiException.Overloaded($"The server has {now} of {limit} sequences to work on and takes no {sequences} more; try again later.");
     }
 
     public readonly struct Pass(Admission owner, int sequences) : IDisposable
