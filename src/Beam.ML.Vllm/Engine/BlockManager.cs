@@ -158,13 +158,18 @@ internal sealed class BlockManager
 
     private BlockHash HashOf(Sequence sequence, int index)
     {
-        for (var i = sequence.BlockHashes.Count; i <= index; i++)
-        {
-            var parent = i > 0 ? sequence.BlockHashes[i - 1] : Root(sequence);
-            sequence.BlockHashes.Add(BlockHash.Chain(parent, sequence.Tokens.Slice(i * BlockSize, BlockSize)));
-        }
+        var inPrompt = sequence.PromptLength / BlockSize;
+        if (index < inPrompt) return Chain(sequence, sequence.PromptBlockHashes, 0, index, Root(sequence));
+        var root = inPrompt == 0 ? Root(sequence) : HashOf(sequence, inPrompt - 1);
+        return Chain(sequence, sequence.BlockHashes, inPrompt, index, root);
+    }
 
-        return sequence.BlockHashes[index];
+    /// <summary>The hash of a block, by way of a list that begins with that of block <paramref name="first"/>.</summary>
+    private BlockHash Chain(Sequence sequence, List<BlockHash> hashes, int first, int index, BlockHash root)
+    {
+        for (var i = first + hashes.Count; i <= index; i++)
+            hashes.Add(BlockHash.Chain(hashes.Count > 0 ? hashes[^1] : root, sequence.Tokens.Slice(i * BlockSize, BlockSize)));
+        return hashes[index - first];
     }
 
     private void Forget(int block)

@@ -23,6 +23,8 @@ internal sealed class EngineCore : IDisposable
         _blocks = new BlockManager(runner.Blocks, options.BlockSize, options.EnablePrefixCaching);
         var proposer = options.SpeculativeConfig is { } speculation ? new NgramProposer(speculation, runner.MaxModelLength) : null;
         _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy, options.MaxLoras, proposer);
+
+        // A listener of the meter may ask for the counts before there is anything to count.
         Metrics = new EngineMetrics(options, runner.MaxModelLength, runner.Blocks, Stats);
         _outputs = new OutputProcessor(eos, runner.MaxModelLength, Metrics);
     }
@@ -68,7 +70,7 @@ internal sealed class EngineCore : IDisposable
     }
 
     /// <summary>Counts; read from any thread, they may be of neighbouring steps.</summary>
-    public EngineStats Stats() => new()
+    public EngineStats Stats() => _outputs is null ? new EngineStats() : new EngineStats
     {
         RunningRequests = _scheduler.Running.Count,
         WaitingRequests = _scheduler.Waiting.Count + (_waitingOutside?.Invoke() ?? 0),

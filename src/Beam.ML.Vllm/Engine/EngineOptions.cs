@@ -156,7 +156,10 @@ public sealed record EngineOptions
     /// <summary><c>max_logprobs</c>: the most log probabilities a position that a request may ask for; -1 for the whole vocabulary.</summary>
     public int MaxLogprobs { get; init; } = 20;
 
-    /// <summary>Requests that may wait inside the engine; callers of more wait before they are let in.</summary>
+    /// <summary>
+    /// Sequences (one for each completion of a request) that may wait inside the engine. Requests beyond wait before they are let in, in the
+    /// order of the <see cref="SchedulingPolicy"/>; a request of more sequences is let in when no other waits inside.
+    /// </summary>
     public int MaxWaitingRequests { get; init; } = 4096;
 
     /// <summary>Gets a line of text for each thing about the engine that its owner should know: how much its cache holds, a length that had to shrink.</summary>

@@ -27,18 +27,25 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
         var count = parameters.Sequences;
         var number = Interlocked.Add(ref _requestCount, count) - count + 1;
         var id = requestId ?? $"req-{number}";
-        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters);
         var constraint = ConstraintOf(parameters);
-        var sequences = new (Sequence, OutputState)[count];
+
+        // Completions have one prompt between them, whatever is made of it, and one set of parameters but for the first.
+        var ids = promptIds.ToArray();
+        var collector = new OutputCollector(id, prompt, ids, parameters);
+        var (first, others) = (ParametersOf(parameters, isFirst: true), ParametersOf(parameters, isFirst: false));
+        var common = new SamplerState(parameters, ids, _eosTokenIds);
+        var hashes = new List<BlockHash>();
+        var seed = parameters.Seed ?? (engine.Options.Seed is { } start ? start + number : null);
+        var sequences = new (Sequence, OutputState)?[count];
         for (var i = 0; i < count; i++)
         {
-            var own = ParametersOf(parameters, i, number);
-            var state = new SamplerState(own, promptIds, _eosTokenIds) { Structure = constraint is null ? null : new(constraint, _eosTokenIds) };
-            var sequence = new Sequence(id, promptIds, own, state, priority) { Lora = adapter };
-            sequences[i] = (sequence, new OutputState(sequence, engine.Tokenizer, collector, i));
+            var own = i == 0 ? first : others;
+            var state = new SamplerState(common, seed + i) { Structure = constraint is null ? null : new(constraint, _eosTokenIds) };
+            var sequence = new Sequence(id, ids, own, state, priority) { Lora = adapter, PromptBlockHashes = hashes };
+            sequences[i] = (sequence, new OutputState(sequence, engine.Tokenizer, collector, i, ended: index => sequences[index] = null));
         }
 
-        return new RequestGroup(id, collector, sequences);
+        return new RequestGroup(id, collector, sequences, priority);
     }
 
     /// <summary>A request for the last hidden state of a prompt.</summary>
@@ -56,27 +63,22 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
 
         RequestCheck.Check(promptIds, engine.MaxModelLength, engine);
         var id = requestId ?? $"embd-{Interlocked.Increment(ref _requestCount)}";
-        var collector = new OutputCollector(id, prompt, promptIds.ToArray(), parameters);
-        var sequence = new Sequence(id, promptIds, parameters, new SamplerState(parameters, promptIds), priority) { Pools = true, Lora = adapter };
-        return new RequestGroup(id, collector, [(sequence, new OutputState(sequence, tokenizer: null, collector))]);
+        var ids = promptIds.ToArray();
+        var collector = new OutputCollector(id, prompt, ids, parameters);
+        var sequence = new Sequence(id, ids, parameters, new SamplerState(parameters, promptIds), priority) { Pools = true, Lora = adapter };
+        return new RequestGroup(id, collector, [(sequence, new OutputState(sequence, tokenizer: null, collector))], priority);
     }
 
-    /// <summary>The parameters of one of a request's completions.</summary>
-    private SamplingParams ParametersOf(SamplingParams request, int index, long number)
+    /// <summary>The parameters of a request's first completion, or of the others.</summary>
+    private static SamplingParams ParametersOf(SamplingParams request, bool isFirst) => request.Sequences == 1 ? request : request with
     {
-        var seed = request.Seed ?? (engine.Options.Seed is { } start ? start + number : null);
-        if (request.Sequences == 1) return seed == request.Seed ? request : request with { Seed = seed };
-        return request with
-        {
-            N = 1,
-            BestOf = null,
-            Seed = seed + index,
-            PromptLogprobs = index == 0 ? request.PromptLogprobs : null,
+        N = 1,
+        BestOf = null,
+        PromptLogprobs = isFirst ? request.PromptLogprobs : null,
 
-            // The best are told by the log probabilities of their tokens.
-            Logprobs = request.Sequences > request.N && request.NumLogprobs is null ? 0 : request.Logprobs,
-        };
-    }
+        // The best are told by the log probabilities of their tokens.
+        Logprobs = request.Sequences > request.N && request.NumLogprobs is null ? 0 : request.Logprobs,
+    };
 
     /// <summary>Compiles what the output must look like, on the caller's thread; null if it is free.</summary>
     private CompiledConstraint? ConstraintOf(SamplingParams parameters)

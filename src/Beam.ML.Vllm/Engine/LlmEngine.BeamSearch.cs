@@ -168,7 +168,7 @@ public sealed partial class LlmEngine
         private async Task<PositionLogprobs> NextAsync(BeamSearchSequence beam)
         {
             var request = engine._inputs.Unchecked(beam.ToTokens(), null, _step, null, priority, adapter);
-            var sequence = request.Sequences[0].Sequence;
+            var (sequence, _) = request.Sequences[0]!.Value;
             sequence.IsSearchStep = true;
             var output = await LastAsync(engine.ServeAsync(request, cancellationToken));
             lock (times) times.AddStep(sequence.Times);

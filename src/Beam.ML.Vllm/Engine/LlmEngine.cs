@@ -14,8 +14,6 @@ namespace Beam.ML.Vllm.Engine;
 /// </summary>
 public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 {
-    private const int RequestChannelCapacity = 256;
-
     private readonly EngineOptions _options;
     private readonly EngineCore _core;
     private readonly EosTokens _eos;
@@ -27,8 +25,10 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     private readonly ConcurrentDictionary<string, LiveRequest> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<RequestGroup> _aborts = new();
     private readonly ConcurrentQueue<(Sequence Longest, TaskCompletionSource Counted)> _searches = new();
-    private readonly Channel<RequestGroup> _requests =
-        Channel.CreateBounded<RequestGroup>(new BoundedChannelOptions(RequestChannelCapacity) { SingleReader = true });
+    private readonly WaitingRoom _room;
+
+    // Bounded by the waiting room: whatever is in it is taken before the next step.
+    private readonly Channel<RequestGroup> _requests = Channel.CreateUnbounded<RequestGroup>(new UnboundedChannelOptions { SingleReader = true });
 
     private int _awaitingAdapters;
     private volatile bool _stopping;
@@ -47,7 +47,8 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     {
         (_options, _eos, Tokenizer) = (options, parts.Eos, parts.Tokenizer);
         _inputs = new InputProcessor(this, _eos);
-        _core = new EngineCore(parts.Runner, options, _eos, () => Volatile.Read(ref _awaitingAdapters));
+        _room = new WaitingRoom(options.MaxWaitingRequests, options.SchedulingPolicy);
+        _core = new EngineCore(parts.Runner, options, _eos, () => Volatile.Read(ref _awaitingAdapters) + _room.Outside);
         ModelName = options.ModelName;
         ModelFolderPath = parts.Folder;
         MaxModelLength = parts.Runner.MaxModelLength;
@@ -218,7 +219,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
             requestId = request.RequestId;
 
             // It may lack its adapter, so it must not get into a step.
-            if (!live.TryBegin(request)) request.Abort();
+            if (!live.TryBegin(request)) _room.TryAbort(request);
             await foreach (var output in ServeAsync(request, cancellationToken)) yield return output;
         }
         finally
@@ -254,19 +255,20 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 
     private async ValueTask SubmitAsync(RequestGroup request, CancellationToken cancellationToken)
     {
-        try
+        if (!await _room.EnterAsync(request, cancellationToken))
         {
-            await _requests.Writer.WriteAsync(request, cancellationToken);
-            Wake();
+            // Nobody else has it yet. The step loop ends it on arrival, and counts it with all others that have ended.
+            request.Abort();
         }
-        catch (ChannelClosedException)
-        {
-            throw DeadEngine();
-        }
+
+        if (!_requests.Writer.TryWrite(request)) throw DeadEngine();
+        Wake();
     }
 
     private void Abort(RequestGroup request)
     {
+        if (_room.TryAbort(request)) return;
+
         // Even an engine that is stopping may be about to compute it.
         _aborts.Enqueue(request);
         Wake();
@@ -296,6 +298,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 
         var failure = DeadEngine();
         _requests.Writer.TryComplete();
+        _room.Close();
         while (_requests.Reader.TryRead(out var request)) request.Output.Fail(failure);
         _core.FailAll(failure);
         _adapters?.Close();
@@ -315,21 +318,29 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         var retired = _adapters?.TakeRetired() ?? [];
         while (_aborts.TryDequeue(out var request)) AbortNow(request);
         foreach (var adapter in retired) adapter.Dispose();
-        while (_core.WaitingRequests < _options.MaxWaitingRequests && _requests.Reader.TryRead(out var request))
+        var arrived = 0;
+        while (_requests.Reader.TryRead(out var request))
         {
-            foreach (var (sequence, output) in request.Sequences)
+            if (request.Entry == WaitingRoom.Entry.Inside) arrived += request.Sequences.Count;
+            foreach (var entry in request.Sequences)
             {
+                if (entry is not var (sequence, output)) continue;
                 _core.Add(sequence, output);
                 if (sequence.FinishReason == FinishReason.Abort) _core.Abort(sequence);
             }
         }
+
+        _room.Update(arrived, _core.WaitingRequests);
     }
 
     private void AbortNow(RequestGroup request)
     {
         // It may still be on its way here: the mark ends it on arrival.
         request.Abort();
-        foreach (var (sequence, _) in request.Sequences) _core.Abort(sequence);
+        foreach (var entry in request.Sequences)
+        {
+            if (entry is var (sequence, _)) _core.Abort(sequence);
+        }
     }
 
     private EngineDeadException DeadEngine() => _death is { } cause

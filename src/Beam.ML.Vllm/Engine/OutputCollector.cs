@@ -15,7 +15,7 @@ internal sealed class OutputCollector
     private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly string _requestId;
     private readonly string? _prompt;
-    private readonly int[] _promptIds;
+    private readonly IReadOnlyList<int> _promptIds;
     private readonly SamplingParams _parameters;
     private readonly CompletionBuffer[] _completions;
     private IReadOnlyList<PositionLogprobs?>? _promptLogprobs;
@@ -26,17 +26,21 @@ internal sealed class OutputCollector
 
     /// <param name="requestId">The request's id.</param>
     /// <param name="prompt">The prompt as text, where it was given as text.</param>
-    /// <param name="promptIds">The prompt's tokens.</param>
+    /// <param name="promptIds">The prompt's tokens. They are kept, and handed out to read only.</param>
     /// <param name="parameters">The request's own parameters: how many completions there are, and what outputs show of them.</param>
     public OutputCollector(string requestId, string? prompt, int[] promptIds, SamplingParams parameters)
     {
-        (_requestId, _prompt, _promptIds, _parameters) = (requestId, prompt, promptIds, parameters);
+        (_requestId, _prompt, _promptIds, _parameters) = (requestId, prompt, Array.AsReadOnly(promptIds), parameters);
+        Stops = parameters.Stop.Count == 0 ? null : new StopStrings(parameters.Stop);
         _completions = new CompletionBuffer[parameters.Sequences];
         for (var i = 0; i < _completions.Length; i++) _completions[i] = new CompletionBuffer(parameters.OutputKind == OutputKind.Cumulative);
     }
 
     /// <summary>The request's own parameters.</summary>
     public SamplingParams Parameters => _parameters;
+
+    /// <summary>What finds the request's stop strings, in the text of any of its completions; null if it has none.</summary>
+    public StopStrings? Stops { get; }
 
     /// <summary>What a pooling request came to.</summary>
     public float[]? Pooled { get; private set; }

@@ -105,6 +105,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
     private void Forget(Sequence sequence, OutputState state)
     {
         _states.Remove(sequence);
+        state.End();
         if (sequence.IsSearchStep) return;
         FinishedRequests++;
         metrics.Finished(sequence);

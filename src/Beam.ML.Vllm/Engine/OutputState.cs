@@ -14,11 +14,13 @@ internal sealed class OutputState
     private readonly TokenStream? _stream;
     private readonly StringBuilder _text = new();
     private readonly int _index;
-    private readonly int _longestStop;
+    private readonly Action<int>? _ended;
+    private readonly StopStrings? _stops;
     private readonly List<PositionLogprobs>? _logprobs;
     private readonly List<PositionLogprobs?>? _promptLogprobs;
     private char[] _tail = [];
     private double _cumulativeLogprob;
+    private int _stopState;
     private int _textSent;
     private int _tokensSent;
     private bool _lastIsSpecial;
@@ -27,9 +29,10 @@ internal sealed class OutputState
     /// <param name="tokenizer">What makes text of its tokens; null for none.</param>
     /// <param name="collector">Where outputs go.</param>
     /// <param name="index">The sequence's number among its request's completions.</param>
-    public OutputState(Sequence sequence, Tokenizer? tokenizer, OutputCollector collector, int index = 0)
+    /// <param name="ended">Told that number when the sequence has ended.</param>
+    public OutputState(Sequence sequence, Tokenizer? tokenizer, OutputCollector collector, int index = 0, Action<int>? ended = null)
     {
-        (_sequence, _collector, _index) = (sequence, collector, index);
+        (_sequence, _collector, _index, _ended, _stops) = (sequence, collector, index, ended, collector.Stops);
         var parameters = sequence.Parameters;
         if (tokenizer is not null && parameters.Detokenize)
         {
@@ -37,7 +40,6 @@ internal sealed class OutputState
             _stream = IncrementalDetokenizer.StreamAfter(tokenizer, sequence.Tokens, parameters.SkipSpecialTokens);
         }
 
-        _longestStop = parameters.Stop.Count == 0 ? 0 : parameters.Stop.Max(s => s.Length);
         if (parameters.NumLogprobs is not null) _logprobs = [];
 
         // Nothing comes before the first token that could make it likely.
@@ -74,11 +76,8 @@ internal sealed class OutputState
         if (!hideToken) AppendText(_stream, _sequence.Tokens[^1]);
         if (ends) _stream.Flush();
         _stream.Output.TakeTo(_text);
-        if (_longestStop == 0 || _sequence.OutputLength <= _sequence.Parameters.MinTokens) return null;
-
-        var start = Math.Max(0, before - _longestStop + 1);
-        if (StopStrings.Find(Text(start), before - start, _sequence.Parameters.Stop) is not { } found) return null;
-        _text.Length = start + found.Index + (_sequence.Parameters.IncludeStopStringInOutput ? found.Stop.Length : 0);
+        if (_stops?.Find(Text(before), before, ref _stopState) is not { } found || _sequence.OutputLength <= _sequence.Parameters.MinTokens) return null;
+        _text.Length = found.Index + (_sequence.Parameters.IncludeStopStringInOutput ? found.Stop.Length : 0);
         return found.Stop;
     }
 
@@ -93,12 +92,15 @@ internal sealed class OutputState
         }
 
         if (!finished && !IsDue()) return;
-        var visible = finished ? _text.Length : Math.Max(_textSent, _text.Length - HeldBack());
+        var visible = finished ? _text.Length : Math.Max(_textSent, _text.Length - (_stops?.HeldBack(_stopState) ?? 0));
         _collector.Publish(
             _index, _text, _textSent..visible, _sequence.OutputTokens[_tokensSent..], _logprobs, RequestProgress.Of(_sequence, _cumulativeLogprob));
         (_textSent, _tokensSent) = (visible, _sequence.OutputLength);
         _logprobs?.Clear();
     }
+
+    /// <summary>Notes that nothing more comes of the sequence.</summary>
+    public void End() => _ended?.Invoke(_index);
 
     public void Fail(Exception failure) => _collector.Fail(failure);
 
@@ -124,13 +126,6 @@ internal sealed class OutputState
         }
 
         _lastIsSpecial = special;
-    }
-
-    private int HeldBack()
-    {
-        if (_longestStop <= 1) return 0;
-        var length = Math.Min(_text.Length, _longestStop - 1);
-        return StopStrings.HeldBack(Text(_text.Length - length), _sequence.Parameters.Stop);
     }
 
     /// <summary>The text from a place on, until the next call.</summary>

@@ -27,17 +27,23 @@ internal enum FinishReason
 /// </summary>
 internal sealed class Sequence
 {
+    // The prompt itself, which others share, until there is a token to add.
     private int[] _tokens;
 
-    public Sequence(string requestId, ReadOnlySpan<int> prompt, SamplingParams parameters, SamplerState samplerState, int priority = 0)
+    /// <param name="requestId">The request's id, which its other sequences have as well.</param>
+    /// <param name="prompt">The prompt. It is kept and never written to: a request's sequences share it.</param>
+    /// <param name="parameters">How to sample and when to stop.</param>
+    /// <param name="samplerState">The sequence's random numbers.</param>
+    /// <param name="priority">Lower is served first, under the priority policy.</param>
+    public Sequence(string requestId, int[] prompt, SamplingParams parameters, SamplerState samplerState, int priority = 0)
     {
         RequestId = requestId;
         Parameters = parameters;
         SamplerState = samplerState;
         Priority = priority;
         PromptLength = Length = prompt.Length;
-        _tokens = new int[prompt.Length + Math.Clamp(parameters.MaxTokens ?? 64, 1, 1024)];
-        prompt.CopyTo(_tokens);
+        _tokens = prompt;
+        if (parameters.RepetitionDetection is { MaxPatternSize: > 0 } repetition) Repetition = new RepetitionDetector(repetition);
     }
 
     public string RequestId { get; }
@@ -74,6 +80,9 @@ internal sealed class Sequence
     /// <summary>What drafts are taken from; null until one is asked for.</summary>
     public NgramIndex? Ngrams { get; set; }
 
+    /// <summary>What tells whether the output goes round in circles; null if it may.</summary>
+    public RepetitionDetector? Repetition { get; }
+
     public ReadOnlySpan<int> OutputTokens => _tokens.AsSpan(PromptLength, OutputLength);
 
     /// <summary>Tokens whose keys and values are in the cache, or will be after the step under way.</summary>
@@ -82,7 +91,10 @@ internal sealed class Sequence
     /// <summary>The blocks of positions 0, block size, 2 × block size …</summary>
     public List<int> BlockTable { get; } = [];
 
-    /// <summary>The hashes of the leading full blocks that were needed so far; tokens are only ever appended, so they stay.</summary>
+    /// <summary>The hashes of the prompt's leading full blocks that were needed so far; a request's sequences share them.</summary>
+    public List<BlockHash> PromptBlockHashes { get; init; } = [];
+
+    /// <summary>Those of the full blocks behind them; tokens are only ever appended, so they stay.</summary>
     public List<BlockHash> BlockHashes { get; } = [];
 
     public SequenceStatus Status { get; set; }
@@ -114,7 +126,7 @@ internal sealed class Sequence
     /// <summary>Adds a token; a draft has served its time then.</summary>
     public void Append(int token)
     {
-        if (Length == _tokens.Length) Array.Resize(ref _tokens, 2 * _tokens.Length);
+        MakeRoom(1);
         _tokens[Length++] = token;
         DraftLength = 0;
     }
@@ -123,16 +135,19 @@ internal sealed class Sequence
     {
         DraftLength = tokens.Length;
         if (tokens.IsEmpty) return;
-        if (Length + tokens.Length > _tokens.Length)
-        {
-            var longer = new int[Math.Max(Length + tokens.Length, 2 * _tokens.Length)];
-            Tokens.CopyTo(longer);
-            tokens.CopyTo(longer.AsSpan(Length));
-            _tokens = longer;
-            return;
-        }
-
+        MakeRoom(tokens.Length);
         tokens.CopyTo(_tokens.AsSpan(Length));
+    }
+
+    private void MakeRoom(int count)
+    {
+        if (Length + count <= _tokens.Length) return;
+
+        // There is never room behind a shared prompt, so this is where a sequence gets an array of its own.
+        var expected = OutputLength == 0 ? Length + Math.Clamp(Parameters.MaxTokens ?? 64, 1, 1024) : 2 * Length;
+        var longer = new int[Math.Max(Length + count, expected)];
+        Tokens.CopyTo(longer);
+        _tokens = longer;
     }
 
     /// <summary>Some of the known tokens and, behind them, of the draft.</summary>

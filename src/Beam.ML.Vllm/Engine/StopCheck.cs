@@ -15,6 +15,9 @@ internal static class StopCheck
     {
         var parameters = sequence.Parameters;
         var last = sequence.Tokens[^1];
+
+        // Told of each token, whether an end is allowed there or not.
+        var repeats = sequence.Repetition?.Accept(sequence.OutputTokens) ?? false;
         if (sequence.OutputLength >= parameters.MinTokens)
         {
             if (!parameters.IgnoreEos && last == eos.Primary) return (FinishReason.Stop, null);
@@ -23,8 +26,6 @@ internal static class StopCheck
         }
 
         if (sequence.Length >= maxModelLength || sequence.OutputLength >= parameters.MaxTokens) return (FinishReason.Length, null);
-        if (sequence.OutputLength >= parameters.MinTokens && parameters.RepetitionDetection is { } repetition && repetition.IsFoundIn(sequence.OutputTokens))
-            return (FinishReason.Repetition, "repetition_detected");
-        return null;
+        return repeats && sequence.OutputLength >= parameters.MinTokens ? (FinishReason.Repetition, "repetition_detected") : null;
     }
 }

@@ -10,8 +10,7 @@ public sealed class SamplerState
 {
     private Dictionary<int, int>? _outputCounts;
     private readonly List<int> _output = [];
-    private readonly int[] _promptIds;
-    private HashSet<int>? _promptSet;
+    private readonly Common _common;
     private ulong _random;
 
     /// <summary>Starts a request.</summary>
@@ -19,20 +18,24 @@ public sealed class SamplerState
     /// <param name="promptIds">The prompt.</param>
     /// <param name="eosTokenIds">The model's end-of-sequence tokens, which are not chosen before <c>min_tokens</c>.</param>
     public SamplerState(SamplingParams parameters, ReadOnlySpan<int> promptIds, ReadOnlySpan<int> eosTokenIds = default)
+        : this(new Common(parameters, promptIds, eosTokenIds), parameters.Seed)
     {
-        _random = parameters.Seed is { } seed ? (ulong)seed : (ulong)Random.Shared.NextInt64();
-        _promptIds = parameters.RepetitionPenalty != 1 ? promptIds.ToArray() : [];
-        EosTokenIds = eosTokenIds.ToArray();
-        LogitBias = parameters.LogitBias is { } biases ? [.. biases.Select(b => (b.Key, Math.Clamp(b.Value, -100f, 100f)))] : [];
     }
+
+    /// <summary>Starts another completion of a request, with a seed of its own, in which no number has a special meaning.</summary>
+    internal SamplerState(SamplerState request, long? seed) : this(request._common, seed)
+    {
+    }
+
+    private SamplerState(Common common, long? seed) => (_common, _random) = (common, (ulong)(seed ?? Random.Shared.NextInt64()));
 
     /// <summary>The tokens chosen so far.</summary>
     public IReadOnlyList<int> OutputIds => _output;
 
-    internal int[] EosTokenIds { get; }
+    internal int[] EosTokenIds => _common.EosTokenIds;
 
     /// <summary>What is added to the logits of some tokens.</summary>
-    internal (int Id, float Bias)[] LogitBias { get; }
+    internal (int Id, float Bias)[] LogitBias => _common.LogitBias;
 
     /// <summary>Where the output is in what it must look like; null if it is free.</summary>
     internal StructuredOutputState? Structure { get; init; }
@@ -40,7 +43,7 @@ public sealed class SamplerState
     /// <summary>How often each token was chosen; counted only once a penalty asks for it.</summary>
     internal Dictionary<int, int> OutputCounts => _outputCounts ??= _output.CountBy(id => id).ToDictionary();
 
-    internal HashSet<int> PromptSet => _promptSet ??= [.. _promptIds];
+    internal HashSet<int> PromptSet => _common.PromptSet;
 
     /// <summary>Notes a chosen token. <see cref="Sampler.Sample"/> does so itself.</summary>
     public void Accept(int id)
@@ -70,5 +73,25 @@ public sealed class SamplerState
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         z ^= z >> 31;
         return (z >> 11) * (1.0 / (1UL << 53));
+    }
+
+    /// <summary>What all completions of a request have in common, and nothing changes.</summary>
+    private sealed class Common
+    {
+        private readonly Lazy<HashSet<int>> _promptSet;
+
+        public Common(SamplingParams parameters, ReadOnlySpan<int> promptIds, ReadOnlySpan<int> eosTokenIds)
+        {
+            var prompt = parameters.RepetitionPenalty != 1 ? promptIds.ToArray() : [];
+            _promptSet = new Lazy<HashSet<int>>(() => [.. prompt]);
+            EosTokenIds = eosTokenIds.ToArray();
+            LogitBias = parameters.LogitBias is { } biases ? [.. biases.Select(b => (b.Key, Math.Clamp(b.Value, -100f, 100f)))] : [];
+        }
+
+        public int[] EosTokenIds { get; }
+
+        public (int Id, float Bias)[] LogitBias { get; }
+
+        public HashSet<int> PromptSet => _promptSet.Value;
     }
 }

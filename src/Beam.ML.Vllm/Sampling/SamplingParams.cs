@@ -24,6 +24,12 @@ public sealed record SamplingParams
     /// <summary>Completions that one prompt may ask for.</summary>
     public const int MaxSequences = 16384;
 
+    /// <summary>Strings that <see cref="Stop"/> may have.</summary>
+    public const int MaxStopStrings = 256;
+
+    /// <summary>Characters (UTF-16 code units) that the strings of <see cref="Stop"/> may have together.</summary>
+    public const int MaxStopCharacters = 16384;
+
     /// <summary>Tokens that <see cref="LogprobTokenIds"/> may name.</summary>
     public const int MaxLogprobTokenIds = 128;
 
@@ -60,7 +66,7 @@ public sealed record SamplingParams
     /// <summary>No end-of-sequence or stop token is chosen before so many tokens.</summary>
     public int MinTokens { get; init; }
 
-    /// <summary>Texts that end the generation. None may be empty.</summary>
+    /// <summary>Texts that end the generation: up to <see cref="MaxStopStrings"/> of <see cref="MaxStopCharacters"/> together. None may be empty.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
     /// <summary>Tokens that end the generation, besides the model's own.</summary>
@@ -179,6 +185,8 @@ public sealed record SamplingParams
             LogprobTokenIds is null || Logprobs is null || Logprobs == LogprobTokenIds.Count,
             $"When both logprobs and logprob_token_ids are set, logprobs must equal the number of ids, got logprobs={Logprobs} and {LogprobTokenIds?.Count} ids.");
         Require(TruncatePromptTokens is null or -1 or >= 1, $"truncate_prompt_tokens must be -1 or at least 1, got {TruncatePromptTokens}.");
+        Require(Stop.Count <= MaxStopStrings, $"stop must have at most {MaxStopStrings} strings, got {Stop.Count}.");
+        Require(Stop.Sum(s => (long)(s?.Length ?? 0)) <= MaxStopCharacters, $"stop must have at most {MaxStopCharacters} characters in all, got {Stop.Sum(s => (long)(s?.Length ?? 0))}.");
         Require(Stop.All(s => !string.IsNullOrEmpty(s)), "stop cannot contain an empty string.");
         Require(Stop.Count == 0 || Detokenize, "stop strings are only supported when detokenize is true. Set detokenize to true to use stop.");
         Require(BadWords.All(w => !string.IsNullOrEmpty(w)), "bad_words cannot contain an empty string.");

@@ -151,14 +151,6 @@ public sealed class CompletionsTests
         Assert.That((later.FinishReason, later.TokenIds.Count), Is.EqualTo(("repetition", 10)));
     }
 
-    [TestCase(new[] { 1, 2, 3, 2, 3 }, ExpectedResult = true)]
-    [TestCase(new[] { 2, 3, 1, 2, 3 }, ExpectedResult = false)]
-    [TestCase(new[] { 3, 2, 3 }, ExpectedResult = false)]
-    [TestCase(new[] { 1, 2, 3, 1, 2, 3 }, ExpectedResult = true)]
-    [TestCase(new[] { 1, 2, 3, 4, 1, 2, 3, 4 }, ExpectedResult = false)]
-    [TestCase(new[] { 7, 7 }, ExpectedResult = false)]
-    public bool A_repetition_is_a_pattern_of_its_sizes_at_the_very_end(int[] tokens) => new RepetitionDetectionParams(3, 2, 2).IsFoundIn(tokens);
-
     [Test]
     public void Choosing_a_token_takes_nothing_from_the_heap()
     {

@@ -52,7 +52,7 @@ internal sealed class RunnerHarness : IDisposable
     public static Sequence NewSequence(ReadOnlySpan<int> prompt, LoraAdapter? adapter = null)
     {
         var parameters = new SamplingParams { Temperature = 0, MaxTokens = 64, IgnoreEos = true };
-        return new Sequence("test", prompt, parameters, new SamplerState(parameters, prompt)) { Lora = adapter };
+        return new Sequence("test", prompt.ToArray(), parameters, new SamplerState(parameters, prompt)) { Lora = adapter };
     }
 
     /// <summary>The logits of each known token of a new sequence, computed in chunks, [tokens][vocabulary].</summary>

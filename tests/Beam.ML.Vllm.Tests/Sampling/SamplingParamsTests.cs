@@ -28,6 +28,8 @@ public sealed class SamplingParamsTests
         new object[] { new SamplingParams { MinTokens = -1 }, "min_tokens" },
         new object[] { new SamplingParams { MinTokens = 17 }, "min_tokens" },
         new object[] { new SamplingParams { Stop = [""] }, "stop" },
+        new object[] { new SamplingParams { Stop = [.. Enumerable.Repeat("a", 257)] }, "stop must have at most 256 strings, got 257" },
+        new object[] { new SamplingParams { Stop = ["a", new string('b', 16384)] }, "stop must have at most 16384 characters in all, got 16385" },
         new object[] { new SamplingParams { StopTokenIds = [-1] }, "stop_token_ids" },
         new object[] { new SamplingParams { N = 0 }, "n must" },
         new object[] { new SamplingParams { N = 2, Temperature = 0 }, "greedy" },
