@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Beam.Cli.Engine;
 using Beam.Cli.Hosting;
+using Beam.Cli.Usage;
 
 namespace Beam.Cli;
 
@@ -13,9 +14,7 @@ internal static class BeamTool
         var parsed = Create(host).Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            var names = parsed.CommandResult.Command.Parents.OfType<Command>().Select(c => c.Name).Reverse().Skip(1).Append(parsed.CommandResult.Command.Name);
-            var path = string.Join(' ', names.Prepend("beam").Distinct());
-            await host.Error.WriteLineAsync($"beam: {OneLine(parsed.Errors[0].Message)} See '{path} --help'.");
+            await host.Error.WriteLineAsync($"beam: {OneLine(CommandLineErrors.Describe(parsed))}");
             return ExitCode.Usage;
         }
 
@@ -34,13 +33,13 @@ internal static class BeamTool
         }
         catch (UsageException e)
         {
-            await host.Error.WriteLineAsync($"beam: {OneLine(e.Message)}");
+            await host.Error.WriteLineAsync($"beam: {OneLine(TypedNames.Apply(e.Message, parsed))}");
             return ExitCode.Usage;
         }
         catch (Exception e)
         {
             // What the library throws says what was wrong and what to do; where in the code it did is for those who ask.
-            await host.Error.WriteLineAsync($"beam: {OneLine(e.Message)}");
+            await host.Error.WriteLineAsync($"beam: {OneLine(TypedNames.Apply(e.Message, parsed))}");
             if (host.ShowsStackTraces) await host.Error.WriteLineAsync(e.ToString());
             return ExitCode.Failure;
         }

@@ -35,9 +35,13 @@ public sealed class ServeTests
     }
 
     [TestCase("--max-modl-len=5", "Unknown argument '--max-modl-len'. Did you mean '--max-model-len'?")]
-    [TestCase("--max-num-seqs=0", "max_num_seqs must be in [1, 65536], got 0.")]
-    [TestCase("--dtype=half", "dtype half is for GPUs")]
-    [TestCase("--tensor_parallel_size=2", "tensor_parallel_size cannot be 2 here")]
+    [TestCase("--max-num-seqs=0", "--max-num-seqs must be in [1, 65536], got 0.")]
+    [TestCase("--dtype=half", "--dtype half is for GPUs")]
+    [TestCase("--tensor_parallel_size=2", "--tensor_parallel_size cannot be 2 here: the engine")]
+    [TestCase("--foo", "Unknown argument '--foo'. See 'beam engine serve --help'.")]
+    [TestCase("--config=x.yaml", "--config cannot be x.yaml here: ")]
+    [TestCase("--gpu-memory-utilization=1.5", "--gpu-memory-utilization must be in (0, 1], got 1.5.")]
+    [TestCase("--memory_utilization=1.5", "--memory_utilization must be in (0, 1], got 1.5.")]
     [TestCase("--ssl-keyfile=key.pem", "--ssl-keyfile needs --ssl-certfile.")]
     [TestCase("--enable-auto-tool-choice", "requires --tool-call-parser")]
     [TestCase("--tool-call-parser=foo", "must be one of hermes, llama3_json")]
@@ -48,6 +52,14 @@ public sealed class ServeTests
         var result = await Tool.RunAsync("engine", "serve", "no-such-model", argument);
         Assert.That((result.ExitCode, result.Output), Is.EqualTo((ExitCode.Usage, "")));
         Assert.That(result.Error, Does.StartWith("beam: ").And.Contain(message));
+    }
+
+    [Test]
+    public async Task What_the_engine_finds_while_loading_names_options_as_they_are_typed()
+    {
+        var result = await Tool.RunAsync("engine", "serve", Tool.TinyGemma, "--max-model-len", "512", "--num-gpu-blocks-override", "4");
+        Assert.That(result.ExitCode, Is.EqualTo(ExitCode.Failure));
+        Assert.That(result.Error, Does.Contain("Try increasing --num-gpu-blocks-override or decreasing --max-model-len."));
     }
 
     [Test]

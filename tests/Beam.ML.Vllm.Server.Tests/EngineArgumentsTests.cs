@@ -37,13 +37,16 @@ public sealed class EngineArgumentsTests
     }
 
     [TestCase("max-modl-len", "1", "Unknown engine argument 'max-modl-len'. Did you mean 'max_model_len'?")]
+    [TestCase("foo", "1", "Unknown engine argument 'foo'.")]
+    [TestCase("config", "x.yaml", "config cannot be x.yaml here: give the arguments themselves.")]
+    [TestCase("root_path", "/api", "root_path cannot be /api here: let the proxy in front remove the path.")]
     [TestCase("max_model_len", "many", "max_model_len must be a whole number, got many.")]
     [TestCase("max_num_seqs", "0", "max_num_seqs must be in [1, 65536], got 0.")]
     [TestCase("enable_prefix_caching", "maybe", "enable_prefix_caching must be true or false, got maybe.")]
     [TestCase("scheduling_policy", "lifo", "scheduling_policy must be one of fcfs, priority, got lifo.")]
     [TestCase("dtype", "half", "dtype half is for GPUs: processors compute with float32 or bfloat16. Use auto (float16 weights become float32), bfloat16 or float32.")]
-    [TestCase("tensor_parallel_size", "2", "tensor_parallel_size cannot be 2 here: The engine computes on one machine's processors; give it threads with num_threads.")]
-    [TestCase("enable_chunked_prefill", "false", "enable_chunked_prefill cannot be false here: Long prompts are always computed in pieces.")]
+    [TestCase("tensor_parallel_size", "2", "tensor_parallel_size cannot be 2 here: the engine computes on one machine's processors; give it threads with num_threads.")]
+    [TestCase("enable_chunked_prefill", "false", "enable_chunked_prefill cannot be false here: long prompts are always computed in pieces.")]
     [TestCase("lora_modules", "x", "lora_modules has 'x', which is not of the form name=path.")]
     public void A_wrong_argument_says_what_would_be_right(string name, string value, string message) =>
         Assert.That(() => EngineArguments.Apply(Default, new Dictionary<string, object?> { [name] = value }), Throws.ArgumentException.With.Message.EqualTo(message));

@@ -5,16 +5,19 @@ using Beam.ML.Vllm.Engine;
 namespace Beam.Cli.Engine;
 
 /// <summary>The model and how the engine is set up for it: vLLM's arguments by vLLM's names.</summary>
-internal sealed class ModelOptions
+/// <param name="furtherModels">What MODEL may be for this command beside a checkpoint.</param>
+internal sealed class ModelOptions(string furtherModels = "")
 {
-    private readonly Argument<string> _model = new("MODEL") { Description = "A checkpoint folder, or a hub id that is in the local Hugging Face cache." };
+    private readonly Argument<string> _model = new("MODEL") { Description = $"A checkpoint folder, or a hub id that is in the local Hugging Face cache{furtherModels}." };
     private readonly EngineArgumentOptions _arguments = new();
 
-    /// <summary>Adds the argument and the options to a command.</summary>
-    public void AddTo(Command command)
+    /// <summary>Adds the argument and the options to a command, behind those that it has.</summary>
+    /// <param name="command">What gets them.</param>
+    /// <param name="unlisted">Arguments of the engine that make no sense for it.</param>
+    public void AddTo(Command command, params IReadOnlyCollection<string> unlisted)
     {
         command.Arguments.Add(_model);
-        _arguments.AddTo(command);
+        _arguments.AddTo(command, unlisted);
     }
 
     public EngineOptions Read(ParseResult parsed) => _arguments.Read(parsed, new EngineOptions { Model = parsed.GetRequiredValue(_model) });

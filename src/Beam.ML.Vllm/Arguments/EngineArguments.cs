@@ -13,19 +13,19 @@ public static class EngineArguments
     private static readonly EngineArgument[] Table =
     [
         new("served_model_name", "The name that requests and metrics give the model; several may be given.", (o, v) => o with { ServedModelName = v.List[0] }) { IsList = true },
-        new("dtype", "The numbers that weights and cache are kept in: auto, bfloat16 or float32.", (o, v) => o with { Dtype = DtypeOf(v) }),
+        new("dtype", "The numbers that weights and cache are kept in: auto, bfloat16 or float32.", (o, v) => o with { Dtype = DtypeOf(v) }) { Default = _ => "auto" },
         new("quantization", "int8 or int4: quantize plain weights while loading; or the method that the checkpoint is quantized by.", (o, v) => o with { Quantization = v.Text }),
         new("kv_cache_dtype", "The numbers that the cache is kept in: auto, bfloat16, float32 or int8_per_token_head.", (o, v) => o with
         {
             KvCacheDtype = v.OneOf(
                 ("auto", KvCacheDtype.Auto), ("bfloat16", KvCacheDtype.BFloat16), ("float32", KvCacheDtype.Float32), ("int8_per_token_head", KvCacheDtype.Int8),
                 ("int8", KvCacheDtype.Int8)),
-        }),
-        new("max_model_len", "The longest sequence, prompt and output together, in tokens.", (o, v) => o with { MaxModelLength = v.Text is "auto" or "-1" ? null : v.Int }),
-        new("max_num_seqs", "Requests that run at a time.", (o, v) => o with { MaxNumSequences = v.Int }),
-        new("max_num_batched_tokens", "Tokens computed in one step.", (o, v) => o with { MaxNumBatchedTokens = v.Int }),
-        new("block_size", "Tokens in a block of the cache.", (o, v) => o with { BlockSize = v.Int }),
-        new("gpu_memory_utilization", "The part of the free memory that the cache may take, in (0, 1].", (o, v) => o with { MemoryUtilization = v.Double }) { Alias = "memory_utilization" },
+        }) { Default = _ => "auto" },
+        new("max_model_len", "The longest sequence, prompt and output together, in tokens.", (o, v) => o with { MaxModelLength = v.Text is "auto" or "-1" ? null : v.Int }) { Default = _ => "the model's own, as far as the memory goes" },
+        new("max_num_seqs", "Requests that run at a time.", (o, v) => o with { MaxNumSequences = v.Int }) { Default = o => o.MaxNumSequences },
+        new("max_num_batched_tokens", "Tokens computed in one step.", (o, v) => o with { MaxNumBatchedTokens = v.Int }) { Default = o => o.MaxNumBatchedTokens },
+        new("block_size", "Tokens in a block of the cache.", (o, v) => o with { BlockSize = v.Int }) { Default = o => o.BlockSize },
+        new("gpu_memory_utilization", "The part of the free memory that the cache may take, in (0, 1].", (o, v) => o with { MemoryUtilization = v.Double }) { Alias = "memory_utilization", Default = o => FormattableString.Invariant($"{o.MemoryUtilization}") },
         new("num_gpu_blocks_override", "Blocks in the cache, whatever the memory would allow.", (o, v) => o with { NumKvBlocks = v.Int }) { Alias = "num_kv_blocks_override" },
         new("num_threads", "Threads that compute; one for each processor by default.", (o, v) => o with { NumThreads = v.Int }),
         new("matrix_kernels", "How matrices are multiplied: auto, intrinsics, fma, bfloat16_dot or int8_dot.", (o, v) => o with
@@ -33,21 +33,21 @@ public static class EngineArguments
             MatrixKernels = v.OneOf(
                 ("auto", MatrixKernels.Auto), ("intrinsics", MatrixKernels.Intrinsics), ("fma", MatrixKernels.Fma), ("bfloat16_dot", MatrixKernels.BFloat16Dot),
                 ("int8_dot", MatrixKernels.Int8Dot)),
-        }),
+        }) { Default = _ => "auto" },
         new("enable_prefix_caching", "Reuse the cache of equal beginnings; on by default.", (o, v) => o with { EnablePrefixCaching = v.Bool }) { IsFlag = true },
         new("scheduling_policy", "fcfs (first come, first served) or priority.", (o, v) => o with
         {
             SchedulingPolicy = v.OneOf(("fcfs", SchedulingPolicy.Fcfs), ("priority", SchedulingPolicy.Priority)),
-        }),
+        }) { Default = _ => "fcfs" },
         new("seed", "Where sampling starts.", (o, v) => o with { Seed = v.Long }),
         new("skip_tokenizer_init", "Load no tokenizer: prompts and outputs are token ids.", (o, v) => o with { SkipTokenizerInit = v.Bool }) { IsFlag = true },
-        new("max_logprobs", "The most log probabilities a position that a request may ask for; -1 for all.", (o, v) => o with { MaxLogprobs = v.Int }),
+        new("max_logprobs", "The most log probabilities a position that a request may ask for; -1 for all.", (o, v) => o with { MaxLogprobs = v.Int }) { Default = o => o.MaxLogprobs },
         new("speculative_config", "Guess tokens ahead, as JSON: {\"method\": \"ngram\", \"num_speculative_tokens\": 4}.", (o, v) => o with { SpeculativeConfig = SpeculativeConfig.Parse(v.Text) }),
         new("enable_lora", "Requests may name LoRA adapters.", (o, v) => o with { EnableLora = v.Bool }) { IsFlag = true },
         new("lora_modules", "Adapters to load, each as name=path.", (o, v) => o with { LoraModules = [.. v.List.Select(LoraRequest.Parse)] }) { IsList = true },
-        new("max_loras", "Different adapters in one batch.", (o, v) => o with { MaxLoras = v.Int }),
-        new("max_lora_rank", "The highest rank of an adapter.", (o, v) => o with { MaxLoraRank = v.Int }),
-        new("max_cpu_loras", "Adapters in memory.", (o, v) => o with { MaxCpuLoras = v.Int }),
+        new("max_loras", "Different adapters in one batch.", (o, v) => o with { MaxLoras = v.Int }) { Default = o => o.MaxLoras },
+        new("max_lora_rank", "The highest rank of an adapter.", (o, v) => o with { MaxLoraRank = v.Int }) { Default = o => o.MaxLoraRank },
+        new("max_cpu_loras", "Adapters in memory.", (o, v) => o with { MaxCpuLoras = v.Int }) { Default = _ => "as max_loras" },
     ];
 
     /// <summary>Arguments that change nothing here, or nothing but their one value does.</summary>
@@ -76,6 +76,27 @@ public static class EngineArguments
         new("generation_config", "What generation_config.json says holds where a request says nothing.", Only: "auto"),
         new("tokenizer_mode", "The tokenizer is as tokenizer.json says.", Only: "auto"),
         new("config_format", "Models are in Hugging Face's format.", Only: "auto", Or: "hf"),
+        new("config", "Give the arguments themselves.", Only: ""),
+        new("root_path", "Let the proxy in front remove the path.", Only: ""),
+        new("reasoning_parser", "Answers come whole, with the model's thoughts in them.", Only: ""),
+        new("guided_decoding_backend", "There is one, the engine's own.", Only: "auto"),
+        new("structured_outputs_config", "There is one backend, the engine's own.", Only: ""),
+        new("uvicorn_log_level", "There is no uvicorn; errors go to the error stream."),
+        new("disable_uvicorn_access_log", "There is no uvicorn."),
+        new("middleware", "No Python runs here.", Only: ""),
+        new("tool_parser_plugin", "No Python runs here.", Only: ""),
+        new("tokenizer_revision", "Name the folder of the revision as the model.", Only: ""),
+        new("code_revision", "No code of a model is ever run."),
+        new("hf_config_path", "The configuration is config.json in the model's folder.", Only: ""),
+        new("hf_overrides", "Change config.json in a copy of the model's folder.", Only: "{}"),
+        new("rope_scaling", "Change config.json in a copy of the model's folder.", Only: "{}"),
+        new("limit_mm_per_prompt", "Prompts are text alone."),
+        new("expert_parallel_size", "The engine is one process.", Only: "1"),
+        new("enable_expert_parallel", "The engine is one process.", Only: "false"),
+        new("num_scheduler_steps", "Each step is scheduled anew.", Only: "1"),
+        new("use_v2_block_manager", "There is one block manager."),
+        new("kv_transfer_config", "The cache stays in this process.", Only: ""),
+        new("api_server_count", "One server answers; start several behind a load balancer.", Only: "1"),
         new("distributed_executor_backend", "The engine is one process.", Only: "uni", Or: "mp"),
         new("runner", "The engine generates; embeddings are had from the same model.", Only: "auto", Or: "generate"),
         new("task", "The engine generates; embeddings are had from the same model.", Only: "auto", Or: "generate"),
@@ -116,15 +137,19 @@ public static class EngineArguments
             return options;
         }
 
-        var nearest = Names.Concat(ForeignNames).MinBy(known => Distance(known, name));
-        throw new ArgumentException($"Unknown engine argument '{given}'. Did you mean '{nearest}'?");
+        throw new ArgumentException($"Unknown engine argument '{given}'.{(Nearest(Names.Concat(ForeignNames), name) is { } nearest ? $" Did you mean '{nearest}'?" : "")}");
     }
 
     /// <summary>A name as a dictionary has it: <c>--max-model-len</c> is <c>max_model_len</c>.</summary>
     internal static string Normalize(string name) => name.TrimStart('-').Replace('-', '_').ToLowerInvariant();
 
-    /// <summary>How far a name is from one that is known.</summary>
-    internal static int Distance(string known, string given) => Sampling.SamplingParamsReader.Distance(Normalize(known), Normalize(given));
+    /// <summary>The known name that was probably meant: one that few letters tell from what was given, for its length.</summary>
+    internal static string? Nearest(IEnumerable<string> known, string given)
+    {
+        var name = Normalize(given);
+        var (nearest, distance) = known.Select(k => (Name: k, Distance: Sampling.SamplingParamsReader.Distance(Normalize(k), name))).MinBy(k => k.Distance);
+        return nearest is not null && distance <= Math.Clamp(name.Length / 4, 1, 4) ? nearest : null;
+    }
 
     private static EngineArgument? Find(string name) => Table.FirstOrDefault(argument => argument.Name == name || argument.Alias == name);
 
@@ -139,7 +164,7 @@ public static class EngineArguments
         {
             if (Only is null) return;
             var text = Only is "true" or "false" ? (value.Bool ? "true" : "false") : value.Text;
-            if (text != Only && text != Or) throw new ArgumentException($"{Name} cannot be {text} here: {Reason}");
+            if (text != Only && text != Or) throw new ArgumentException($"{Name} cannot be {text} here: {char.ToLowerInvariant(Reason[0])}{Reason[1..]}");
         }
     }
 }
@@ -152,6 +177,9 @@ internal sealed record EngineArgument(string Name, string Description, Func<Engi
 {
     /// <summary>Another name for it.</summary>
     public string? Alias { get; init; }
+
+    /// <summary>What holds where it is not given, for the help; null where the description says it.</summary>
+    public Func<EngineOptions, object?>? Default { get; init; }
 
     /// <summary>It needs no value, and has a form that turns it off.</summary>
     public bool IsFlag { get; init; }

@@ -53,7 +53,7 @@ internal readonly record struct KvCachePlan(int Blocks, int MaxModelLength)
         {
             throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The model's max seq len ({wantedLength}) is larger than the maximum number of tokens that can be stored in KV cache ({fits}). Try increasing memory_utilization or decreasing max_model_len."));
+                $"The model's max seq len ({wantedLength}) is larger than the maximum number of tokens that can be stored in KV cache ({fits}). Try increasing {(options.NumKvBlocks is null ? "memory_utilization" : "num_kv_blocks_override")} or decreasing max_model_len."));
         }
 
         return new KvCachePlan(blocks, (int)fits);

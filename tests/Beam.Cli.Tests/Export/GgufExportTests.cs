@@ -129,6 +129,27 @@ public sealed class GgufExportTests
         Assert.That(_folder.GetFiles().Single().Name, Is.EqualTo("gemma-Q8_0.gguf"));
     }
 
+    [Test]
+    public async Task A_folder_called_checkpoint_gives_its_parents_name_and_a_file_that_is_there_is_said_to_be_replaced()
+    {
+        for (var i = 0; i < 2; i++)
+        {
+            var result = await Tool.RunAsync("engine", "export-gguf", Tool.TinyGemma, _folder.FullName);
+            Assert.That(result.ExitCode, Is.Zero, result.Error);
+            Assert.That(result.Output, i == 0 ? Does.Not.Contain("replaced") : Does.Contain("replaced"));
+        }
+
+        Assert.That(_folder.GetFiles().Single().Name, Is.EqualTo("tiny-gemma-BF16.gguf"));
+    }
+
+    [Test]
+    public async Task A_folder_that_is_not_there_is_told()
+    {
+        var missing = Path.Combine(_folder.FullName, "missing");
+        var result = await Tool.RunAsync("engine", "export-gguf", Tool.Golden("llama"), Path.Combine(missing, "x.gguf"));
+        Assert.That((result.ExitCode, result.Error.TrimEnd()), Is.EqualTo((ExitCode.Failure, $"beam: The folder '{missing}' does not exist.")));
+    }
+
     private async Task<GgufReader> ExportAsync(string model, params string[] options)
     {
         var path = Path.Combine(_folder.FullName, "model.gguf");

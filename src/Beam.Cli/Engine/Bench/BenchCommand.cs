@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Beam.Cli.Hosting;
+using Beam.Cli.Usage;
 
 namespace Beam.Cli.Engine.Bench;
 
@@ -8,7 +9,7 @@ internal static class BenchCommand
 {
     public static Command Create(CliHost host)
     {
-        var parts = new Option<BenchParts[]>("--only") { Description = "Measure this alone; may be given several times.", AllowMultipleArgumentsPerToken = true };
+        var parts = new Option<string[]>("--only") { Description = "Measure this alone; may be given several times.", AllowMultipleArgumentsPerToken = true }.AcceptWords("speed", "skewed", "start");
         var repeats = new Option<int>("--repeats") { Description = "Runs of each measurement.", DefaultValueFactory = _ => 3, HelpName = "count" };
         var prompts = new Option<int>("--prompts") { Description = "Requests of the skewed workload.", DefaultValueFactory = _ => 64, HelpName = "count" };
         var json = new Option<bool>("--json") { Description = "Print JSON, for programs." };
@@ -16,14 +17,14 @@ internal static class BenchCommand
         var command = new Command(
             "bench",
             "Measure decode, prefill and batching beside the machine's own peaks. Skewed work is: " + Workload.SkewedDescription +
-            $". MODEL may be random:SHAPE, random weights in the shape of {CheckpointShape.Names}.");
-        ModelOptions model = new();
-        model.AddTo(command);
+            ".");
+        ModelOptions model = new($"; or random:SHAPE for random weights in the shape of {CheckpointShape.Names}");
         foreach (var option in (Option[])[parts, repeats, prompts, json, markdown]) command.Options.Add(option);
+        model.AddTo(command, "served_model_name", "enable_prefix_caching", "scheduling_policy", "skip_tokenizer_init", "max_logprobs", "enable_lora", "lora_modules", "max_loras", "max_lora_rank", "max_cpu_loras");
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var options = model.Read(parsed);
-            var only = parsed.GetValue(parts) ?? [];
+            var only = Array.ConvertAll(parsed.GetValue(parts) ?? [], part => Enum.Parse<BenchParts>(part, ignoreCase: true));
             var settings = new BenchSettings
             {
                 Parts = only.Length == 0 ? BenchParts.All : only.Aggregate((a, b) => a | b),

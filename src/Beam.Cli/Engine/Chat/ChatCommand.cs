@@ -12,13 +12,13 @@ internal static class ChatCommand
     {
         var system = new Option<string?>("--system") { Description = "What the model is told before the conversation.", HelpName = "text" };
         var template = new Option<string?>("--chat-template") { Description = "A Jinja file to use instead of the model's own template.", HelpName = "file" };
-        var command = new Command("chat", "Chat with a model in the terminal.");
+        var command = new Command("chat", "Chat with a model in the terminal, or through pipes. /reset forgets the conversation, /exit leaves.");
         ModelOptions model = new();
         SamplingOptions sampling = new();
-        model.AddTo(command);
         command.Options.Add(system);
         command.Options.Add(template);
         sampling.AddTo(command);
+        model.AddTo(command, "served_model_name", "max_num_seqs", "scheduling_policy", "skip_tokenizer_init", "max_logprobs", "enable_lora", "lora_modules", "max_loras", "max_lora_rank", "max_cpu_loras");
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var options = model.Read(parsed) with { MaxNumSequences = 1 };

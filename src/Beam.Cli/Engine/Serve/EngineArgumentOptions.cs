@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Beam.Cli.Hosting;
+using Beam.Cli.Usage;
 using Beam.ML.Vllm.Arguments;
 using Beam.ML.Vllm.Engine;
 
@@ -8,13 +9,18 @@ namespace Beam.Cli.Engine.Serve;
 /// <summary>vLLM's engine arguments as options of a command, made of the engine's own table.</summary>
 internal sealed class EngineArgumentOptions
 {
+    private static readonly EngineOptions Default = new() { Model = "" };
+
     private readonly List<(string Name, Option Option)> _options = [];
 
-    public void AddTo(Command command)
+    /// <param name="command">What gets the options.</param>
+    /// <param name="unlisted">Arguments that make no sense for the command: accepted, and left out of its help.</param>
+    public void AddTo(Command command, params IReadOnlyCollection<string> unlisted)
     {
         foreach (var argument in EngineArguments.All)
         {
-            Add(command, argument.Name, argument.Alias, argument.Description, argument.IsFlag, argument.IsList, hidden: false);
+            var description = argument.Default?.Invoke(Default) is { } value ? $"{argument.Description} [default: {value}]" : argument.Description;
+            Add(command, argument.Name, argument.Alias, description, argument.IsFlag, argument.IsList, hidden: unlisted.Contains(argument.Name));
             if (argument.IsFlag) Add(command, "no_" + argument.Name, null, $"Turns --{argument.Name.Replace('_', '-')} off.", isFlag: true, isList: false, hidden: true);
         }
 
@@ -40,9 +46,7 @@ internal sealed class EngineArgumentOptions
     public static string Explain(string token, Command command)
     {
         if (!token.StartsWith('-')) return $"There is one MODEL; '{token}' is one too many.";
-        var name = token.Split('=')[0];
-        var nearest = command.Options.Where(option => !option.Hidden).Select(option => option.Name).MinBy(known => EngineArguments.Distance(known, name));
-        return $"Unknown argument '{name}'. Did you mean '{nearest}'?";
+        return $"{CommandLineErrors.UnknownArgument(token.Split('=')[0], command)} See '{CommandLineErrors.Path(command)} --help'.";
     }
 
     private IEnumerable<KeyValuePair<string, object?>> Given(ParseResult parsed)
