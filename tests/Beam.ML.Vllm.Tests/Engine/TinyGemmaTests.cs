@@ -35,6 +35,19 @@ public sealed class TinyGemmaTests
         Assert.That(engine.Stats.KvCacheUsage, Is.Zero);
     }
 
+    [TestCase("a")]
+    [TestCase("What is the capital of Peru? ")]
+    [TestCase("\ud83d")]
+    public async Task A_prompt_of_ten_megabytes_is_refused_and_harms_no_other(string part)
+    {
+        await using var engine = new LlmEngine(Options);
+        var others = AllAtOnceAsync(engine);
+        var prompt = string.Concat(Enumerable.Repeat(part, 10_000_000 / part.Length));
+        var error = await Assert.ThrowsAsync<InvalidRequestException>(() => engine.CompleteAsync(prompt, Greedy));
+        Assert.That(error!.Message, Does.Contain("maximum context length is 1024 tokens"));
+        await others;
+    }
+
     [Test]
     public async Task Prompts_as_text_give_the_same()
     {
