@@ -32,6 +32,8 @@ public sealed class ServeTests
 
         interrupts.Interrupt();
         Assert.That(await serving, Is.EqualTo(ExitCode.Success), error.ToString());
+        Assert.That(error.ToString(), Does.Contain("kernels").And.Contain("max_model_len 512, speculative decoding off"));
+        Assert.That(error.ToString(), Does.Match(@"127\.0\.0\.1 POST /v1/completions 200 in [0-9.]+ s, \d+ prompt \+ \d+ output tokens\r?\n").And.Contain("GET /v1/models 401"));
     }
 
     [TestCase("--max-modl-len=5", "Unknown argument '--max-modl-len'. Did you mean '--max-model-len'?")]
@@ -71,6 +73,23 @@ public sealed class ServeTests
         var result = await Tool.RunAsync("engine", "serve", Tool.TinyGemma, "--port", $"{port}");
         Assert.That(result.ExitCode, Is.EqualTo(ExitCode.Failure));
         Assert.That(result.Error, Does.EndWith($"beam: Port {port} of 127.0.0.1 is in use; --port 0 takes a free one.{Environment.NewLine}").And.Not.Contain("   at "));
+    }
+
+    [TestCase("--disable-log-requests", "--enable-log-requests")]
+    [TestCase("--no-access-log", "--disable_log_requests")]
+    public async Task Requests_need_not_be_logged(params string[] arguments)
+    {
+        var interrupts = new Interrupts();
+        var output = new FirstLine();
+        using var error = new StringWriter();
+        using var host = new CliHost(TextReader.Null, output, error, interrupts);
+        var serving = BeamTool.RunAsync(["engine", "serve", Tool.TinyGemma, "--port", "0", "--num-gpu-blocks-override", "128", .. arguments], host);
+        await Task.WhenAny(serving, output.Line);
+        Assert.That(output.Line.IsCompleted, error.ToString());
+        using (var client = new HttpClient { BaseAddress = new Uri((await output.Line).Split(' ')[^1]) }) await client.GetStringAsync("/v1/models");
+        interrupts.Interrupt();
+        Assert.That(await serving, Is.EqualTo(ExitCode.Success));
+        Assert.That(error.ToString(), Does.Not.Contain("/v1/models"));
     }
 
     [Test]

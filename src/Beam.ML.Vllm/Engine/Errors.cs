@@ -18,6 +18,9 @@ public sealed class InvalidRequestException : ArgumentException
     public InvalidRequestException(string message, Exception innerException) : base(message, innerException)
     {
     }
+
+    /// <summary>The field of the request that is wrong, under vLLM's name, such as <c>logprobs</c>; <c>prompt</c> for its tokens. Null where it is no single one.</summary>
+    public string? Field { get; init; }
 }
 
 /// <summary>The engine failed at one request, by an error of its own and not the request's. Others are not affected, and the engine goes on.</summary>

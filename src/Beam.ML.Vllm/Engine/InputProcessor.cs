@@ -92,7 +92,7 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
         }
         catch (StructuredOutputException e)
         {
-            throw new InvalidRequestException(e.Message, e);
+            throw new InvalidRequestException(e.Message, e) { Field = "structured_outputs" };
         }
     }
 
@@ -106,7 +106,7 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
         }
         catch (ArgumentException e)
         {
-            throw new InvalidRequestException(e.Message, e);
+            throw new InvalidRequestException(e.Message, e) { Field = "bad_words" };
         }
     }
 }

@@ -19,9 +19,9 @@ internal static class RequestCheck
 
         if (hasTokenizer) return;
         if (parameters.Stop.Count > 0)
-            throw new InvalidRequestException("stop needs a tokenizer, and the engine has none (skip_tokenizer_init); use stop_token_ids.");
+            throw new InvalidRequestException("stop needs a tokenizer, and the engine has none (skip_tokenizer_init); use stop_token_ids.") { Field = "stop" };
         if (parameters.BadWords.Count > 0)
-            throw new InvalidRequestException("bad_words needs a tokenizer, and the engine has none (skip_tokenizer_init).");
+            throw new InvalidRequestException("bad_words needs a tokenizer, and the engine has none (skip_tokenizer_init).") { Field = "bad_words" };
     }
 
     /// <summary>What depends on the model: ids that it must know, and how many log probabilities it gives.</summary>
@@ -31,7 +31,7 @@ internal static class RequestCheck
         {
             throw new InvalidRequestException(
                 $"best_of={parameters.BestOf} with n={parameters.N} cannot be streamed: which completions are the best is known at their end. " +
-                "Use output_kind final_only, or best_of equal to n.");
+                "Use output_kind final_only, or best_of equal to n.") { Field = "best_of" };
         }
 
         CheckIds("stop_token_ids", parameters.StopTokenIds);
@@ -47,7 +47,7 @@ internal static class RequestCheck
             if (ids?.Where(id => (uint)id >= (uint)vocabularySize).Take(10).ToArray() is [_, ..] unknown)
             {
                 throw new InvalidRequestException(
-                    $"token_id(s) {string.Join(", ", unknown)} in {name} contain out-of-vocab token ids. Vocabulary size: {vocabularySize}.");
+                    $"token_id(s) {string.Join(", ", unknown)} in {name} contain out-of-vocab token ids. Vocabulary size: {vocabularySize}.") { Field = name };
             }
         }
 
@@ -58,7 +58,12 @@ internal static class RequestCheck
             var requested = count == -1 ? vocabularySize : count.Value;
             var allowed = maxLogprobs == -1 ? vocabularySize : maxLogprobs;
             if (requested > allowed)
-                throw new InvalidRequestException($"Requested {what} logprobs of {requested}, which is greater than max allowed: {allowed} (max_logprobs).");
+            {
+                throw new InvalidRequestException($"Requested {what} logprobs of {requested}, which is greater than max allowed: {allowed} (max_logprobs).")
+                {
+                    Field = what == "sample" ? "logprobs" : "prompt_logprobs",
+                };
+            }
         }
     }
 
@@ -83,19 +88,19 @@ internal static class RequestCheck
     /// <param name="engine">The engine that is to serve it.</param>
     public static void Check(ReadOnlySpan<int> prompt, int maxLength, LlmEngine engine)
     {
-        if (prompt.IsEmpty) throw new InvalidRequestException("The prompt cannot be empty.");
+        if (prompt.IsEmpty) throw new InvalidRequestException("The prompt cannot be empty.") { Field = "prompt" };
         if (prompt.Length > maxLength)
         {
             throw new InvalidRequestException(
                 $"This model's maximum context length is {engine.MaxModelLength} tokens. However, the prompt has {prompt.Length} tokens" +
                 (maxLength < engine.MaxModelLength ? " and at least one must be generated. " : ". ") +
-                "Shorten the prompt, or raise max_model_len if the model allows it.");
+                "Shorten the prompt, or raise max_model_len if the model allows it.") { Field = "prompt" };
         }
 
         foreach (var id in prompt)
         {
             if ((uint)id >= (uint)engine.VocabularySize)
-                throw new InvalidRequestException($"Token id {id} is out of vocabulary: the model knows 0 to {engine.VocabularySize - 1}.");
+                throw new InvalidRequestException($"Token id {id} is out of vocabulary: the model knows 0 to {engine.VocabularySize - 1}.") { Field = "prompt" };
         }
     }
 }

@@ -19,6 +19,9 @@ namespace Beam.ML.Vllm.Server;
 /// </summary>
 public sealed class OpenAIServer : IAsyncDisposable
 {
+    /// <summary>The category of the log's lines about requests, of level information: one for each, but for probes of health and metrics that succeed.</summary>
+    public const string AccessLogCategory = "Beam.ML.Vllm.Server.Access";
+
     private const int MaxConnections = 16_384;
 
     /// <summary>What aborted requests have to tell their clients so.</summary>

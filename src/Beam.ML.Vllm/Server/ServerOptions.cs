@@ -63,7 +63,10 @@ public sealed record ServerOptions
     /// <summary>Serve HTTPS with this certificate.</summary>
     public X509Certificate2? Certificate { get; init; }
 
-    /// <summary>Where the server logs; nowhere by default.</summary>
+    /// <summary>
+    /// Where the server logs; nowhere by default. Requests, a line each, have the category <see cref="OpenAIServer.AccessLogCategory"/> and the level
+    /// <see cref="LogLevel.Information"/>.
+    /// </summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 
     /// <summary>Checks all values.</summary>

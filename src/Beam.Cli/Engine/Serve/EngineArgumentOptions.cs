@@ -24,7 +24,8 @@ internal sealed class EngineArgumentOptions
             if (argument.IsFlag) Add(command, "no_" + argument.Name, null, $"Turns --{argument.Name.Replace('_', '-')} off.", isFlag: true, isList: false, hidden: true);
         }
 
-        foreach (var name in EngineArguments.ForeignNames) Add(command, name, null, "Has no effect here.", isFlag: true, isList: false, hidden: true);
+        // Some have a meaning to the command, which has added them.
+        foreach (var name in EngineArguments.ForeignNames.Where(name => !command.Options.Any(known => known.Name == Dashed(name) || known.Aliases.Contains(Dashed(name))))) Add(command, name, null, "Has no effect here.", isFlag: true, isList: false, hidden: true);
     }
 
     public EngineOptions Read(ParseResult parsed, EngineOptions options)

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Beam.Cli.Engine.Serve;
 
-/// <summary>Writes the server's warnings and errors where the tool's own go, a line each and what failed below.</summary>
+/// <summary>Writes the server's requests, warnings and errors where the tool's own go, a line each and what failed below.</summary>
 internal sealed class ErrorLog(TextWriter error) : ILoggerProvider
 {
     private readonly TextWriter _error = TextWriter.Synchronized(error);
@@ -17,11 +17,11 @@ internal sealed class ErrorLog(TextWriter error) : ILoggerProvider
     {
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (IsEnabled(logLevel)) error.WriteLine($"{DateTime.UtcNow:u} {logLevel}: {formatter(state, exception)}{(exception is null ? "" : $"\n{exception}")}");
+            if (IsEnabled(logLevel)) error.WriteLine($"{DateTime.UtcNow:u} {(logLevel == LogLevel.Information ? "" : $"{logLevel}: ")}{formatter(state, exception)}{(exception is null ? "" : $"\n{exception}")}");
         }
     }
 }

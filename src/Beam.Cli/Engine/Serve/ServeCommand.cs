@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
 using Beam.Cli.Hosting;
 using Beam.ML.Vllm.Engine;
@@ -27,6 +28,7 @@ internal static class ServeCommand
             if (parsed.GetValue(rest) is [var unknown, ..]) throw new UsageException(EngineArgumentOptions.Explain(unknown, command));
             var engineOptions = engineArguments.Read(parsed, new EngineOptions { Model = name });
             using var loggers = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Warning)
+                .AddFilter(OpenAIServer.AccessLogCategory, serverArguments.LogsRequests(parsed) ? LogLevel.Information : LogLevel.None)
                 // The host logs what it also throws, which the tool writes in a line of its own.
                 .AddFilter("Microsoft.Extensions.Hosting", host.ShowsStackTraces ? LogLevel.Warning : LogLevel.None).AddProvider(new ErrorLog(host.Error)));
             var serverOptions = serverArguments.Read(parsed, engineArguments.ServedModelNames(parsed)) with { LoggerFactory = loggers };
@@ -34,7 +36,7 @@ internal static class ServeCommand
             await using var engine = await LoadingNotice.ShowAsync(host, engineOptions.Model, () => LlmEngine.LoadAsync(engineOptions, cancellationToken));
             await using var server = await OpenAIServer.StartAsync(engine, serverOptions, cancellationToken);
             if (engineOptions.MaxModelLength is null) await WarnOfShortLengthAsync(host, engine);
-            await AnnounceAsync(host, engine, server, serverOptions);
+            await AnnounceAsync(host, engine, engineOptions, server, serverOptions);
             return await RunAsync(host, engine, server, serverOptions.ShutdownGrace, cancellationToken);
         });
         return command;
@@ -59,13 +61,26 @@ internal static class ServeCommand
             $"beam: warning: the cache holds no more than {engine.MaxModelLength} of the {engine.ModelMaxLength} tokens that the model was made for; --gpu-memory-utilization or --kv-cache-dtype int8_per_token_head give it more.");
     }
 
-    private static async Task AnnounceAsync(CliHost host, LlmEngine engine, OpenAIServer server, ServerOptions options)
+    private static async Task AnnounceAsync(CliHost host, LlmEngine engine, EngineOptions engineOptions, OpenAIServer server, ServerOptions options)
     {
         if (server.Address is { } address && options.ApiKeys.Count == 0 && IPAddress.TryParse(options.Host, out var ip) && !IPAddress.IsLoopback(ip))
             await host.Error.WriteLineAsync($"beam: warning: anyone who reaches {address} may use the model; ask for a key with --api-key or VLLM_API_KEY.");
+        await host.Error.WriteLineAsync(Summary(engine, engineOptions));
         var name = options.ServedModelNames.Count > 0 ? options.ServedModelNames[0] : engine.ModelName;
         await host.Output.WriteLineAsync($"Serving {name} (max_model_len {engine.MaxModelLength}) at {server.Address?.ToString() ?? $"unix:{server.UnixSocketPath}"}");
         await host.Output.FlushAsync();
+    }
+
+    /// <summary>What a report about speed or memory must say of the engine.</summary>
+    private static string Summary(LlmEngine engine, EngineOptions options)
+    {
+        var stats = engine.Stats;
+        return string.Create(CultureInfo.InvariantCulture,
+            $"beam: dtype {Name(options.Dtype)}, quantization {options.Quantization ?? "as in the checkpoint"}, weights {stats.WeightBytes / (double)(1 << 20):0.#} MiB, "
+            + $"{Name(stats.MatrixKernels)} kernels, {options.NumThreads ?? Environment.ProcessorCount} threads, KV cache {Name(options.KvCacheDtype)} with {stats.KvCacheBlocks} blocks for "
+            + $"{(long)stats.KvCacheBlocks * options.BlockSize} tokens, max_model_len {engine.MaxModelLength}, speculative decoding {options.SpeculativeConfig?.Method ?? "off"}");
+
+        static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
     }
 
     private static async Task<int> RunAsync(CliHost host, LlmEngine engine, OpenAIServer server, TimeSpan grace, CancellationToken cancellationToken)

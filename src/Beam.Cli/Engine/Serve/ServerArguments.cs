@@ -26,6 +26,11 @@ internal sealed class ServerArguments
     private readonly Option<string[]> _allowedOrigins = new("--allowed-origins") { Description = "Origins whose pages may use the server from a browser.", AllowMultipleArgumentsPerToken = true, HelpName = "origin" };
     private readonly Option<string?> _certificate = new("--ssl-certfile") { Description = "Serve HTTPS with this certificate (PEM).", HelpName = "file" };
     private readonly Option<string?> _certificateKey = new("--ssl-keyfile") { Description = "The certificate's key (PEM).", HelpName = "file" };
+    private readonly Option<bool> _disableLogRequests = new("--disable-log-requests", "--disable_log_requests", "--no-enable-log-requests", "--no-access-log", "--disable-uvicorn-access-log", "--disable_uvicorn_access_log")
+    {
+        Description = "Write no line for each request to the standard error.",
+    };
+    private readonly Option<bool> _enableLogRequests = new("--enable-log-requests", "--enable_log_requests") { Description = "Requests are logged by default.", Hidden = true };
     private readonly Option<double> _shutdownTimeout = new("--shutdown-timeout") { Description = "Seconds that requests have to end when the server stops.", DefaultValueFactory = _ => Default.ShutdownGrace.TotalSeconds, HelpName = "seconds" };
     private readonly Option<int> _maxConcurrentSequences = new("--max-concurrent-sequences")
     {
@@ -35,8 +40,10 @@ internal sealed class ServerArguments
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_host, _port, _uds, _apiKey, _chatTemplate, _responseRole, _toolCallParser, _enableAutoToolChoice, _returnTokensAsTokenIds,
-            _enablePromptTokensDetails, _allowedOrigins, _certificate, _certificateKey, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
+            _enablePromptTokensDetails, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
     }
+
+    public bool LogsRequests(ParseResult parsed) => !parsed.GetValue(_disableLogRequests);
 
     public ServerOptions Read(ParseResult parsed, IReadOnlyList<string> servedModelNames)
     {

@@ -18,7 +18,13 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
     {
         GenerationRequest request;
         ChatFormat format;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted)) (request, format) = Read(http, new JsonFields(body.Json));
+        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
+        {
+            var fields = JsonFields.OfRequest(body.Json);
+            (request, format) = Read(http, fields);
+            RequestTrace.Of(http).Ignore(fields);
+        }
+
         await _generator.AnswerAsync(http, request, format);
     }
 
@@ -44,6 +50,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
             Model = model,
             Lora = server.Models.Adapter(model),
             Prompts = [prompt],
+            IsChat = true,
             Parameters = tools.Parameters,
             Search = BeamSearchFields.Read(fields, tools.Parameters, stream, server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,

@@ -16,7 +16,13 @@ internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
     {
         GenerationRequest request;
         CompletionFormat format;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted)) (request, format) = Read(http, new JsonFields(body.Json));
+        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
+        {
+            var fields = JsonFields.OfRequest(body.Json);
+            (request, format) = Read(http, fields);
+            RequestTrace.Of(http).Ignore(fields);
+        }
+
         await _generator.AnswerAsync(http, request, format);
     }
 

@@ -17,8 +17,14 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
     public async Task HandleAsync(HttpContext http)
     {
         Request request;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted)) request = Read(http, new JsonFields(body.Json));
-        foreach (var prompt in request.Prompts) RequestCheck.Check(prompt.TokenIds, server.Engine.MaxModelLength, server.Engine);
+        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
+        {
+            var fields = JsonFields.OfRequest(body.Json);
+            request = Read(http, fields);
+            RequestTrace.Of(http).Ignore(fields);
+        }
+
+        Check(request);
 
         using var pass = server.Admission.Enter(request.Prompts.Count);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, server.Stopping);
@@ -34,7 +40,20 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
             throw;
         }
 
+        RequestTrace.Of(http).Usage = new Usage(outputs.Sum(output => output.PromptTokenIds.Count), 0, 0);
         await JsonResponse.WriteAsync(http.Response, json => Write(json, request, outputs));
+    }
+
+    private void Check(Request request)
+    {
+        try
+        {
+            foreach (var prompt in request.Prompts) RequestCheck.Check(prompt.TokenIds, server.Engine.MaxModelLength, server.Engine);
+        }
+        catch (InvalidRequestException e)
+        {
+            throw ApiException.Invalid(e.Message, "input", e);
+        }
     }
 
     private Request Read(HttpContext http, JsonFields fields)

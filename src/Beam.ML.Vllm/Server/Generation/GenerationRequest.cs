@@ -23,11 +23,22 @@ internal sealed record GenerationRequest
     /// <summary>How to search for the completions; null to sample them.</summary>
     public BeamSearchParams? Search { get; init; }
 
+    /// <summary>It came as a chat, some of whose fields have other names.</summary>
+    public bool IsChat { get; init; }
+
     public required int Priority { get; init; }
 
     public required StreamOptions Stream { get; init; }
 
     public long Created { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+
+    /// <summary>What the request calls a field of the engine's.</summary>
+    public string? FieldOf(string? name) => (IsChat, name) switch
+    {
+        (true, "prompt") => "messages",
+        (true, "logprobs") => "top_logprobs",
+        _ => name,
+    };
 
     /// <summary>Completions in the answer, of all prompts.</summary>
     public int Choices => Prompts.Count * Parameters.N;

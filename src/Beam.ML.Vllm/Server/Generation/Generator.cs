@@ -28,7 +28,15 @@ internal sealed class Generator(ServerContext server)
         var parameters = request.Parameters with { OutputKind = request.Stream.Stream ? OutputKind.Delta : OutputKind.FinalOnly };
         foreach (var prompt in request.Prompts)
         {
-            RequestCheck.Check(prompt.TokenIds, parameters, engine);
+            try
+            {
+                RequestCheck.Check(prompt.TokenIds, parameters, engine);
+            }
+            catch (InvalidRequestException e)
+            {
+                throw ApiException.Invalid(e.Message, request.FieldOf(e.Field), e);
+            }
+
             if (request.Parameters.MaxTokens is { } maxTokens && prompt.TokenIds.Length + (long)maxTokens > engine.MaxModelLength)
             {
                 throw ApiException.Invalid(
@@ -48,6 +56,7 @@ internal sealed class Generator(ServerContext server)
         });
         var usage = new Usage();
         foreach (var output in outputs) usage = Add(usage, output.Metrics);
+        RequestTrace.Of(http).Usage = usage;
         await JsonResponse.WriteAsync(http.Response, json => format.Write(json, outputs, usage));
     }
 
@@ -65,7 +74,7 @@ internal sealed class Generator(ServerContext server)
                     try
                     {
                         format.WriteEvents(stream, i, output);
-                        if (output.Finished) usage = Add(usage, output.Metrics);
+                        if (output.Finished) RequestTrace.Of(http).Usage = usage = Add(usage, output.Metrics);
                         await stream.FlushAsync(stop.Token);
                     }
                     finally

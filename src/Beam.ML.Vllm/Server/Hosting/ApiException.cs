@@ -34,7 +34,8 @@ internal sealed class ApiException(int status, string type, string message, stri
     public static ApiException? From(Exception exception) => exception switch
     {
         ApiException api => api,
-        InvalidRequestException or ChatTemplateException => Invalid(exception.Message, cause: exception),
+        InvalidRequestException request => Invalid(request.Message, request.Field, request),
+        ChatTemplateException => Invalid(exception.Message, cause: exception),
         BadHttpRequestException http => new ApiException(http.StatusCode, http.StatusCode == StatusCodes.Status413PayloadTooLarge ? "RequestTooLargeError" : "BadRequestError", http.Message, cause: http),
         EngineDeadException => new ApiException(StatusCodes.Status503ServiceUnavailable, "ServiceUnavailableError", exception.Message, cause: exception),
         RequestFailedException => new ApiException(StatusCodes.Status500InternalServerError, "InternalServerError", exception.Message, cause: exception),

@@ -16,11 +16,14 @@ internal sealed partial class ApiHandler : IDisposable
     private readonly ApiKeys _keys;
     private readonly Cors _cors;
     private readonly ILogger _logger;
+    private readonly AccessLog _access;
     private int _active;
 
     public ApiHandler(LlmEngine engine, ServerOptions options)
     {
-        _logger = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger<OpenAIServer>();
+        var loggers = options.LoggerFactory ?? NullLoggerFactory.Instance;
+        _logger = loggers.CreateLogger<OpenAIServer>();
+        _access = new AccessLog(loggers.CreateLogger(OpenAIServer.AccessLogCategory));
         _server = new ServerContext(engine, options);
         _keys = new ApiKeys(options.ApiKeys);
         _cors = new Cors(options.AllowedOrigins);
@@ -50,6 +53,7 @@ internal sealed partial class ApiHandler : IDisposable
 
     public async Task HandleAsync(HttpContext http)
     {
+        var trace = RequestTrace.Begin(http);
         Interlocked.Increment(ref _active);
         try
         {
@@ -58,6 +62,7 @@ internal sealed partial class ApiHandler : IDisposable
         finally
         {
             Interlocked.Decrement(ref _active);
+            _access.Write(http, trace);
         }
     }
 
@@ -79,6 +84,7 @@ internal sealed partial class ApiHandler : IDisposable
         catch (Exception e) when (e is ClientGoneException || (e is OperationCanceledException or IOException && http.RequestAborted.IsCancellationRequested))
         {
             // The client is gone, or the server's patience with it is.
+            RequestTrace.Of(http).IsAborted = true;
         }
         catch (OperationCanceledException) when (_server.Stopping.IsCancellationRequested)
         {

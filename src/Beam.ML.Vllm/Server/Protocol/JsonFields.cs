@@ -4,11 +4,30 @@ using Beam.ML.Vllm.Server.Hosting;
 namespace Beam.ML.Vllm.Server.Protocol;
 
 /// <summary>The fields of a request's object. A field that is null counts as absent; one of the wrong type is refused by its name.</summary>
-internal readonly struct JsonFields(JsonElement json, string prefix = "")
+internal readonly struct JsonFields(JsonElement json, string prefix = "", HashSet<string>? read = null)
 {
     public JsonElement Json => json;
 
-    public JsonElement? Get(string name) => json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    /// <summary>The fields of a whole request, which knows of those that are asked for.</summary>
+    public static JsonFields OfRequest(JsonElement json) => new(json, read: new HashSet<string>(StringComparer.Ordinal));
+
+    /// <summary>The fields that have a value and that nobody has asked for.</summary>
+    public IEnumerable<string> Unread()
+    {
+        var asked = read;
+        return asked is null ? [] : json.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null && !asked.Contains(field.Name)).Select(field => field.Name);
+    }
+
+    /// <summary>Notes that a field has been read by other ways.</summary>
+    public void MarkRead(string name) => read?.Add(name);
+
+    public JsonElement? Get(string name)
+    {
+        MarkRead(name);
+        return Find(name);
+    }
+
+    private JsonElement? Find(string name) => json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     public bool Has(string name) => Get(name) is not null;
 

@@ -21,6 +21,7 @@ internal static class SamplingFields
         foreach (var field in fields.Json.EnumerateObject())
         {
             if (field.Value.ValueKind == System.Text.Json.JsonValueKind.Null || ReadElsewhere.Contains(field.Name) || !SamplingParamsReader.Knows(field.Name)) continue;
+            fields.MarkRead(field.Name);
             try
             {
                 parameters = SamplingParamsReader.Apply(parameters, field.Name, field.Value);
