@@ -10,6 +10,8 @@ internal sealed class ChatLoop(CliHost host, LlmEngine engine, Conversation conv
 {
     private const string Help = "/reset forgets the conversation, /exit leaves. Ctrl-C stops an answer; once more, it leaves.";
 
+    private readonly LinePrompt? _prompt = host.ReadKey is { } readKey ? new LinePrompt(host.Error, readKey, () => host.Width) : null;
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         if (!conversation.IsChat)
@@ -44,6 +46,7 @@ internal sealed class ChatLoop(CliHost host, LlmEngine engine, Conversation conv
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var text = new System.Text.StringBuilder();
+        var wrap = host.IsOutputTerminal ? new WordWrap(host.Width) : null;
         try
         {
             var prompt = conversation.Ask(line, out var forgotten);
@@ -53,24 +56,30 @@ internal sealed class ChatLoop(CliHost host, LlmEngine engine, Conversation conv
                 await foreach (var output in engine.GenerateAsync(prompt, parameters with { OutputKind = OutputKind.Delta }, cancellationToken: stop.Token))
                 {
                     text.Append(output.Text);
-                    await host.Output.WriteAsync(output.Text);
+                    await host.Output.WriteAsync(wrap?.Add(output.Text) ?? output.Text);
                     await host.Output.FlushAsync(CancellationToken.None);
                 }
             }
 
-            await host.Output.WriteLineAsync();
+            await EndAsync();
             conversation.Answered(text.ToString());
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             // What was said stays said: the next question may be about it.
-            await host.Output.WriteLineAsync();
+            await EndAsync();
             await host.Error.WriteLineAsync("(stopped)");
             conversation.Answered(text.ToString());
         }
         catch (Exception e) when (e is InvalidRequestException or ChatTemplateException or RequestFailedException)
         {
             await host.Error.WriteLineAsync($"beam: {e.Message.ReplaceLineEndings(" ")}");
+        }
+
+        async Task EndAsync()
+        {
+            if (wrap is not null) await host.Output.WriteAsync(wrap.Finish());
+            await host.Output.WriteLineAsync();
         }
     }
 
@@ -83,13 +92,16 @@ internal sealed class ChatLoop(CliHost host, LlmEngine engine, Conversation conv
 
     private async Task<string?> ReadLineAsync(CancellationToken cancellationToken)
     {
-        if (host.IsInputTerminal)
+        try
         {
-            await host.Error.WriteAsync("> ");
-            await host.Error.FlushAsync(cancellationToken);
+            // A console cannot stop reading a line: whoever leaves does not wait for it.
+            return await Task.Run(() => _prompt is null ? host.Input.ReadLine() : _prompt.ReadLine(), cancellationToken).WaitAsync(cancellationToken);
         }
-
-        // A console cannot stop reading a line: whoever leaves does not wait for it.
-        return await Task.Run(host.Input.ReadLine, cancellationToken).WaitAsync(cancellationToken);
+        catch (OperationCanceledException) when (_prompt is not null)
+        {
+            // The shell's prompt is to begin a row of its own.
+            await host.Error.WriteLineAsync();
+            throw;
+        }
     }
 }
