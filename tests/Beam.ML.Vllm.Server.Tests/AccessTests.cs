@@ -98,7 +98,8 @@ public sealed class AccessTests
         try
         {
             var path = Path.Combine(folder.FullName, "engine.sock");
-            await using var server = await TestServer.StartAsync(new ServerOptions { UnixSocketPath = path });
+            await using var server = await TestServer.StartAsync(new ServerOptions { UnixSocketPath = Path.GetRelativePath(Environment.CurrentDirectory, path) });
+            Assert.That(server.Server.UnixSocketPath, Is.EqualTo(path));
             Assert.That(File.GetUnixFileMode(path), Is.EqualTo(UnixFileMode.UserRead | UnixFileMode.UserWrite));
             using var client = new HttpClient(new SocketsHttpHandler
             {

@@ -57,7 +57,12 @@ public sealed class OpenAIServer : IAsyncDisposable
         options ??= new ServerOptions();
         options.Validate();
         var endPoint = options.UnixSocketPath is null ? Resolve(options) : null;
-        if (options.UnixSocketPath is { } path) ListenFailure.CheckSocketPath(path);
+        if (options.UnixSocketPath is { } path)
+        {
+            ListenFailure.CheckSocketPath(path);
+            options = options with { UnixSocketPath = Path.GetFullPath(path) };
+        }
+
 
         // The empty builder reads no environment variables, files or arguments.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
