@@ -24,7 +24,7 @@ internal sealed partial class ClientCall<TRequest, TResponse> : IClientStreamWri
             var stream = await _requestStream!.GetStreamAsync(_ended).ConfigureAwait(false);
             await WriteToAsync(stream, message, _ended).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or HttpRequestException)
+        catch (Exception e) when (e is IOException or OperationCanceledException or HttpRequestException or ObjectDisposedException)
         {
             throw await WhyWritingFailedAsync(e).ConfigureAwait(false);
         }
@@ -71,7 +71,7 @@ internal sealed partial class ClientCall<TRequest, TResponse> : IClientStreamWri
         }
     }
 
-    /// <summary>A server that ends the call early makes writing fail; its status says more than the broken write.</summary>
+    /// <summary>A server that ends the call early makes writing fail, or takes the stream away between two writes; its status says more.</summary>
     private async Task<RpcException> WhyWritingFailedAsync(Exception e)
     {
         // The handler gives up the request only with the response, so this waits for nobody else.
