@@ -1,8 +1,9 @@
 using System.Globalization;
+using System.Text;
 
 namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 
-/// <summary>Reads a pattern character by character, with what regular expressions and grammars have in common: escapes and bracketed classes.</summary>
+/// <summary>Reads a pattern character by character, with what regular expressions and grammars have in common: alternatives, texts in quotes, escapes and bracketed classes.</summary>
 internal sealed class CharacterReader
 {
     private readonly int[] _text;
@@ -18,6 +19,9 @@ internal sealed class CharacterReader
     }
 
     public int Position { get; set; }
+
+    /// <summary>How many alternatives within alternatives are being read: 1 outside all groups.</summary>
+    public int Nesting { get; private set; }
 
     public bool AtEnd => Position >= _text.Length;
 
@@ -85,6 +89,31 @@ internal sealed class CharacterReader
         }
         Position = start;
         return null;
+    }
+
+    /// <summary>Sequences with bars between them: a whole expression, or what is in a group.</summary>
+    /// <param name="readSequence">Reads one, which may have groups in it.</param>
+    /// <param name="tryTakeBar">Takes the bar before another sequence, if there is one; by default the next character must be it.</param>
+    public Expr ReadAlternatives(Func<Expr> readSequence, Func<bool>? tryTakeBar = null)
+    {
+        if (++Nesting > Limits.Nesting) throw Error($"groups are nested more than {Limits.Nesting} deep");
+        var options = new List<Expr>();
+        do options.Add(readSequence());
+        while (tryTakeBar?.Invoke() ?? TryTake('|'));
+        Nesting--;
+        return Expr.Alt(options);
+    }
+
+    /// <summary>A text up to a quote, after its opening one, with its escapes resolved; it ends on the line that it began on.</summary>
+    public string ReadQuoted(char quote)
+    {
+        var text = new StringBuilder();
+        while (!TryTake(quote))
+        {
+            if (AtEnd || Peek() == '\n') throw Error("a text in quotes is not closed");
+            text.Append(char.ConvertFromUtf32(TryTake('\\') ? ReadEscapedCharacter() : Next()));
+        }
+        return text.ToString();
     }
 
     /// <summary>A bracketed class, after its opening bracket.</summary>

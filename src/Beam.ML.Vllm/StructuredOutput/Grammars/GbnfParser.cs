@@ -8,8 +8,6 @@ internal sealed class GbnfParser
 {
     private readonly CharacterReader _reader;
     private readonly Grammar _grammar = new();
-    private readonly Dictionary<string, int> _rules = new(StringComparer.Ordinal);
-    private int _nesting;
 
     private GbnfParser(string text) => _reader = new CharacterReader(text, "grammar");
 
@@ -22,30 +20,15 @@ internal sealed class GbnfParser
             var name = TryName() ?? throw _reader.Error("a rule (name ::= …) is expected");
             SkipBlanks();
             if (!_reader.TryTake("::=")) throw _reader.Error($"'::=' is missing after '{name}'");
-            var rule = RuleOf(name);
+            var rule = _grammar.RuleOf(name);
             if (_grammar.IsDefined(rule)) throw _reader.Error($"the rule '{name}' is defined twice");
             _grammar.Define(rule, ReadAlternatives());
         }
-        if (!_rules.TryGetValue("root", out var root) || !_grammar.IsDefined(root)) throw _reader.Error("the rule 'root' is missing");
-        _grammar.Root = root;
-        return _grammar;
+        _grammar.Root = _grammar.RuleOf("root");
+        return _grammar.IsDefined(_grammar.Root) ? _grammar : throw _reader.Error("the rule 'root' is missing");
     }
 
-    private int RuleOf(string name)
-    {
-        if (!_rules.TryGetValue(name, out var rule)) _rules.Add(name, rule = _grammar.Declare(name));
-        return rule;
-    }
-
-    private Expr ReadAlternatives()
-    {
-        if (++_nesting > Limits.Nesting) throw _reader.Error($"groups are nested more than {Limits.Nesting} deep");
-        var options = new List<Expr>();
-        do options.Add(ReadSequence());
-        while (_reader.TryTake('|'));
-        _nesting--;
-        return Expr.Alt(options);
-    }
+    private Expr ReadAlternatives() => _reader.ReadAlternatives(ReadSequence);
 
     private Expr ReadSequence()
     {
@@ -56,11 +39,11 @@ internal sealed class GbnfParser
 
     private Expr ReadItem()
     {
-        if (TryName() is { } name) return new RuleExpr(RuleOf(name));
+        if (TryName() is { } name) return new RuleExpr(_grammar.RuleOf(name));
         switch (_reader.Next())
         {
-            case '"': return ReadText('"');
-            case '\'': return ReadText('\'');
+            case '"': return Expr.Text(_reader.ReadQuoted('"'));
+            case '\'': return Expr.Text(_reader.ReadQuoted('\''));
             case '[': return Expr.Char(_reader.ReadClass());
             case '.': return Expr.AnyChar;
             case '(':
@@ -73,17 +56,6 @@ internal sealed class GbnfParser
                 _reader.Position--;
                 throw _reader.Error($"'{char.ConvertFromUtf32(_reader.Peek())}' is not expected here");
         }
-    }
-
-    private Expr ReadText(char quote)
-    {
-        var text = new System.Text.StringBuilder();
-        while (!_reader.TryTake(quote))
-        {
-            if (_reader.AtEnd || _reader.Peek() == '\n') throw _reader.Error("a text in quotes is not closed");
-            text.Append(char.ConvertFromUtf32(_reader.TryTake('\\') ? _reader.ReadEscapedCharacter() : _reader.Next()));
-        }
-        return Expr.Text(text.ToString());
     }
 
     private Expr ReadQuantifiers(Expr item)

@@ -4,6 +4,7 @@ namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 internal sealed class Grammar
 {
     private readonly List<(string Name, Expr? Body)> _rules = [];
+    private readonly Dictionary<string, int> _byName = new(StringComparer.Ordinal);
 
     /// <summary>The rule that the whole text follows.</summary>
     public int Root { get; set; }
@@ -23,6 +24,13 @@ internal sealed class Grammar
         if (_rules.Count == Limits.Rules) throw Limits.TooLarge($"{Limits.Rules} rules");
         _rules.Add((name, null));
         return _rules.Count - 1;
+    }
+
+    /// <summary>The rule that a grammar's text calls by this name, declared where it is named first.</summary>
+    public int RuleOf(string name)
+    {
+        if (!_byName.TryGetValue(name, out var rule)) _byName.Add(name, rule = Declare(name));
+        return rule;
     }
 
     public void Define(int rule, Expr body) => _rules[rule] = (_rules[rule].Name, body);

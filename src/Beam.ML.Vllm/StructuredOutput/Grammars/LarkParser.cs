@@ -28,8 +28,6 @@ internal sealed partial class LarkParser
 
     private readonly CharacterReader _reader;
     private readonly Grammar _grammar = new();
-    private readonly Dictionary<string, int> _rules = new(StringComparer.Ordinal);
-    private int _nesting;
 
     private LarkParser(string text) => _reader = new CharacterReader(text, "Lark grammar");
 
@@ -56,13 +54,12 @@ internal sealed partial class LarkParser
             SkipBlanks(newLines: false);
             if (_reader.Peek() == '{') throw _reader.Error("templates are not supported");
             _reader.Expect(':');
-            var rule = RuleOf(name);
+            var rule = _grammar.RuleOf(name);
             if (_grammar.IsDefined(rule)) throw _reader.Error($"the rule '{name}' is defined twice");
             _grammar.Define(rule, ReadAlternatives());
         }
-        if (!_rules.TryGetValue("start", out var root) || !_grammar.IsDefined(root)) throw _reader.Error("the rule 'start' is missing");
-        _grammar.Root = root;
-        return _grammar;
+        _grammar.Root = _grammar.RuleOf("start");
+        return _grammar.IsDefined(_grammar.Root) ? _grammar : throw _reader.Error("the rule 'start' is missing");
     }
 
     private void ReadDirective()
@@ -78,36 +75,22 @@ internal sealed partial class LarkParser
             SkipBlanks(newLines: false);
             name = TryName() ?? throw _reader.Error("a name is missing after '->'");
         }
-        _grammar.Define(RuleOf(name), RegexParser.Parse(pattern));
-    }
-
-    private int RuleOf(string name)
-    {
-        if (!_rules.TryGetValue(name, out var rule)) _rules.Add(name, rule = _grammar.Declare(name));
-        return rule;
+        _grammar.Define(_grammar.RuleOf(name), RegexParser.Parse(pattern));
     }
 
     private Expr ReadAlternatives()
     {
-        if (++_nesting > Limits.Nesting) throw _reader.Error($"groups are nested more than {Limits.Nesting} deep");
-        var options = new List<Expr>();
-        do
-        {
-            _reader.TryTake('|');
-            options.Add(ReadSequence());
-        }
-        while (AtAlternative());
-        _nesting--;
-        return Expr.Alt(options);
+        _reader.TryTake('|');
+        return _reader.ReadAlternatives(ReadSequence, TryTakeBar);
     }
 
     // An alternative may stand on a line of its own.
-    private bool AtAlternative()
+    private bool TryTakeBar()
     {
         var start = _reader.Position;
         SkipBlanks(newLines: true);
-        if (_reader.Peek() == '|') return true;
-        if (_nesting == 1) _reader.Position = start;
+        if (_reader.TryTake('|')) return true;
+        if (_reader.Nesting == 1) _reader.Position = start;
         return false;
     }
 
@@ -116,7 +99,7 @@ internal sealed partial class LarkParser
         var items = new List<Expr>();
         while (true)
         {
-            SkipBlanks(newLines: _nesting > 1);
+            SkipBlanks(newLines: _reader.Nesting > 1);
             if (_reader.TryTake("->")) SkipAlias();
             if (_reader.AtEnd || _reader.Peek() is '|' or ')' or ']' or '\n' or '\r') return Expr.Seq(items);
             items.Add(ReadQuantifier(ReadItem()));
@@ -132,7 +115,7 @@ internal sealed partial class LarkParser
 
     private Expr ReadItem()
     {
-        if (TryName() is { } name) return new RuleExpr(RuleOf(name));
+        if (TryName() is { } name) return new RuleExpr(_grammar.RuleOf(name));
         switch (_reader.Next())
         {
             case '"': return ReadText('"');
@@ -156,27 +139,16 @@ internal sealed partial class LarkParser
 
     private Expr ReadText(char quote)
     {
-        var text = ReadQuoted(quote);
+        var text = _reader.ReadQuoted(quote);
         if (_reader.Peek() == 'i') throw _reader.Error("texts without regard to case (\"…\"i) are not supported");
         if (!_reader.TryTake("..")) return Expr.Text(text);
         if (!_reader.TryTake(quote)) throw _reader.Error("a range of characters has no end");
-        var last = ReadQuoted(quote);
+        var last = _reader.ReadQuoted(quote);
         var (low, high) = (OneRune(text), OneRune(last));
         return low <= high ? Expr.Char(CodePointSet.Of((low, high))) : throw _reader.Error("a range of characters has its ends in the wrong order");
     }
 
     private int OneRune(string text) => text.EnumerateRunes().ToArray() is [var rune] ? rune.Value : throw _reader.Error("the ends of a range are one character each");
-
-    private string ReadQuoted(char quote)
-    {
-        var text = new System.Text.StringBuilder();
-        while (!_reader.TryTake(quote))
-        {
-            if (_reader.AtEnd || _reader.Peek() == '\n') throw _reader.Error("a text in quotes is not closed");
-            text.Append(char.ConvertFromUtf32(_reader.TryTake('\\') ? _reader.ReadEscapedCharacter() : _reader.Next()));
-        }
-        return text.ToString();
-    }
 
     private Expr ReadRegex()
     {

@@ -9,7 +9,6 @@ internal sealed class RegexParser
     private static readonly CodePointSet Dot = CodePointSet.Of('\n').Complement();
 
     private readonly CharacterReader _reader;
-    private int _nesting;
     private bool _dotAll;
 
     private RegexParser(string pattern) => _reader = new CharacterReader(pattern, "regular expression");
@@ -24,15 +23,7 @@ internal sealed class RegexParser
         return Anchors.Resolve(expr, search);
     }
 
-    private Expr ReadAlternatives()
-    {
-        if (++_nesting > Limits.Nesting) throw _reader.Error($"groups are nested more than {Limits.Nesting} deep");
-        var options = new List<Expr>();
-        do options.Add(ReadSequence());
-        while (_reader.TryTake('|'));
-        _nesting--;
-        return Expr.Alt(options);
-    }
+    private Expr ReadAlternatives() => _reader.ReadAlternatives(ReadSequence);
 
     private Expr ReadSequence()
     {
