@@ -26,7 +26,8 @@ internal sealed partial class CpuModelRunner : IModelRunner
     private readonly List<PromptRow> _promptRows = [];
     private readonly List<(int Entry, int Row)> _pooling = [];
 
-    public CpuModelRunner(EngineOptions options, ModelConfig config, string folder, InstructionSet? instructionSet = null)
+    public CpuModelRunner(
+        EngineOptions options, ModelConfig config, string folder, InstructionSet? instructionSet = null, CancellationToken cancellationToken = default)
     {
         _pool = new WorkerPool(options.NumThreads ?? Environment.ProcessorCount);
         try
@@ -49,9 +50,9 @@ internal sealed partial class CpuModelRunner : IModelRunner
                 options, ModelMaxLength, bytesPerBlock, checkpoint.BytesInMemory(roundToBFloat16, quantization), workspace, SystemMemory.AvailableBytes());
             MaxModelLength = plan.MaxModelLength;
             foreach (var line in plan.Describe(options, ModelMaxLength, bytesPerBlock)) options.Log?.Invoke(line);
-            using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, quantization, plan.MaxModelLength);
+            using var factory = new LayerFactory(config, checkpoint, _kernels, roundToBFloat16, quantization, plan.MaxModelLength, cancellationToken);
             _model = architecture.Build(factory);
-            _loraLoader = new LoraLoader(factory.Lora, _kernels.PanelWidth, options.MaxLoraRank);
+            _loraLoader = new LoraLoader(factory.Lora, _kernels.PanelWidth, options.MaxLoraRank, options.Log);
             _cache = new KvCache(shapes, plan.Blocks, options.BlockSize, format);
             _context = new ForwardContext(_kernels, _workspace, _cache, _batch);
         }
@@ -92,7 +93,7 @@ internal sealed partial class CpuModelRunner : IModelRunner
         return _output;
     }
 
-    public LoraAdapter LoadLora(LoraRequest request) => _loraLoader.Load(request);
+    public LoraAdapter LoadLora(LoraRequest request, CancellationToken cancellationToken) => _loraLoader.Load(request, cancellationToken);
 
     public void Dispose()
     {

@@ -8,14 +8,14 @@ namespace Beam.ML.Vllm.Engine;
 internal sealed record EngineParts(IModelRunner Runner, Tokenizer? Tokenizer, EosTokens Eos, SamplingParams SamplingDefaults, string Folder)
 {
     /// <summary>Reads a model's folder.</summary>
-    public static EngineParts Load(EngineOptions options)
+    public static EngineParts Load(EngineOptions options, CancellationToken cancellationToken = default)
     {
         options.Validate();
-        var folder = ModelFolder.Resolve(options.Model, Environment.GetEnvironmentVariable);
+        var folder = ModelFolder.Resolve(options.Model, Environment.GetEnvironmentVariable, options.Log, cancellationToken);
         var config = ModelConfig.Load(folder);
         var generation = GenerationConfig.Load(folder);
         var tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
         var eos = EosTokens.From(tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
-        return new EngineParts(new CpuModelRunner(options, config, folder), tokenizer, eos, generation.SamplingDefaults, folder);
+        return new EngineParts(new CpuModelRunner(options, config, folder, cancellationToken: cancellationToken), tokenizer, eos, generation.SamplingDefaults, folder);
     }
 }

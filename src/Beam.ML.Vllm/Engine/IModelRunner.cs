@@ -34,5 +34,5 @@ internal interface IModelRunner : IDisposable
     ModelRunnerOutput Execute(SchedulerOutput step);
 
     /// <summary>Reads a LoRA adapter for this model into memory. Unlike all else it may be called from any thread, and while a step is computed.</summary>
-    LoraAdapter LoadLora(LoraRequest request) => throw new NotSupportedException("This device serves no LoRA adapters.");
+    LoraAdapter LoadLora(LoraRequest request, CancellationToken cancellationToken) => throw new NotSupportedException("This device serves no LoRA adapters.");
 }

@@ -16,7 +16,7 @@ public sealed partial class LlmEngine
         {
             await Adapters(lora.Name).AddAsync(lora, cancellationToken);
         }
-        catch (ObjectDisposedException)
+        catch (Exception e) when (IsEndOfEngine(e, cancellationToken))
         {
             throw DeadEngine();
         }
@@ -49,7 +49,7 @@ public sealed partial class LlmEngine
         {
             throw new InvalidRequestException($"The adapter '{lora.Name}' cannot be loaded: {e.Message}", e);
         }
-        catch (ObjectDisposedException)
+        catch (Exception e) when (IsEndOfEngine(e, cancellationToken))
         {
             throw DeadEngine();
         }
@@ -58,6 +58,10 @@ public sealed partial class LlmEngine
             Interlocked.Decrement(ref _awaitingAdapters);
         }
     }
+
+    /// <summary>Whether an adapter is not to be had because the engine stops.</summary>
+    private bool IsEndOfEngine(Exception e, CancellationToken cancellationToken) =>
+        e is ObjectDisposedException || (e is OperationCanceledException && _stop.IsCancellationRequested && !cancellationToken.IsCancellationRequested);
 
     private LoraRegistry Adapters(string name) =>
         _adapters is null ? throw new InvalidRequestException($"The engine serves no LoRA adapters, '{name}' neither: start it with enable_lora.")

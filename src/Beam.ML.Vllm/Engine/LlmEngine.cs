@@ -31,19 +31,23 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     private readonly Channel<RequestGroup> _requests = Channel.CreateUnbounded<RequestGroup>(new UnboundedChannelOptions { SingleReader = true });
 
     private int _awaitingAdapters;
-    private volatile bool _stopping;
+    private readonly CancellationTokenSource _stop = new();
     private volatile Exception? _death;
 
     /// <summary>Loads a model and starts the engine.</summary>
     /// <exception cref="ModelLoadException">The model is not there, incomplete, damaged or of an unknown architecture.</exception>
     /// <exception cref="TokenizerException">The model's tokenizer is missing or malformed.</exception>
     /// <exception cref="ArgumentException">An option is out of its range, or does not fit the model.</exception>
-    public LlmEngine(EngineOptions options) : this(options, EngineParts.Load(options))
+    public LlmEngine(EngineOptions options) : this(options, CancellationToken.None)
+    {
+    }
+
+    private LlmEngine(EngineOptions options, CancellationToken cancellationToken) : this(options, EngineParts.Load(options, cancellationToken), cancellationToken)
     {
     }
 
     /// <summary>An engine over a device of any kind.</summary>
-    internal LlmEngine(EngineOptions options, EngineParts parts)
+    internal LlmEngine(EngineOptions options, EngineParts parts, CancellationToken cancellationToken = default)
     {
         (_options, _eos, Tokenizer) = (options, parts.Eos, parts.Tokenizer);
         _inputs = new InputProcessor(this, _eos);
@@ -55,14 +59,19 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         ModelMaxLength = parts.Runner.ModelMaxLength;
         VocabularySize = parts.Runner.VocabularySize;
         DefaultSamplingParams = parts.SamplingDefaults;
-        if (options.EnableLora) _adapters = new LoraRegistry(parts.Runner.LoadLora, options.MaxCpuLoras ?? options.MaxLoras, Wake);
+        if (options.EnableLora) _adapters = new LoraRegistry(request => parts.Runner.LoadLora(request, _stop.Token), options.MaxCpuLoras ?? options.MaxLoras, Wake);
         try
         {
-            foreach (var module in options.LoraModules) _adapters!.Add(module);
+            using (cancellationToken.UnsafeRegister(static stop => ((CancellationTokenSource)stop!).Cancel(), _stop))
+            {
+                foreach (var module in options.LoraModules) _adapters!.Add(module);
+            }
+
+            cancellationToken.ThrowIfCancellationRequested();
         }
         catch
         {
-            _adapters!.Close();
+            _adapters?.Close();
             _core.Dispose();
             throw;
         }
@@ -108,15 +117,17 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     public EngineMetrics Metrics => _core.Metrics;
 
     /// <summary>Whether the engine serves requests.</summary>
-    public bool IsAlive => _death is null && !_stopping;
+    public bool IsAlive => _death is null && !_stop.IsCancellationRequested;
 
     /// <summary>Completes when the engine has stopped, for whatever reason.</summary>
     internal Task Stopped => _ended.Task;
 
     /// <summary>Loads a model on a thread of its own.</summary>
+    /// <param name="options">What to load, and how.</param>
+    /// <param name="cancellationToken">Ends the loading; once it is done, it does no more.</param>
     /// <inheritdoc cref="LlmEngine(EngineOptions)" path="/exception"/>
     public static Task<LlmEngine> LoadAsync(EngineOptions options, CancellationToken cancellationToken = default) =>
-        Task.Factory.StartNew(() => new LlmEngine(options), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Task.Factory.StartNew(() => new LlmEngine(options, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     /// <summary>Completes a text; yields outputs as they are made, the last one with <see cref="RequestOutput.Finished"/>.</summary>
     /// <param name="prompt">The prompt; the tokenizer's special tokens, such as a beginning of sequence, are added.</param>
@@ -181,7 +192,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     /// <summary>Stops the engine after the step under way and frees its memory; live requests end with <see cref="EngineDeadException"/>.</summary>
     public void Dispose()
     {
-        _stopping = true;
+        _stop.Cancel();
         Wake();
         _loop.Join();
     }
@@ -189,7 +200,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="Dispose"/>
     public async ValueTask DisposeAsync()
     {
-        _stopping = true;
+        await _stop.CancelAsync();
         Wake();
         await _ended.Task;
     }
@@ -284,7 +295,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     {
         try
         {
-            while (!_stopping)
+            while (!_stop.IsCancellationRequested)
             {
                 TakeRequests();
                 if (_core.HasUnfinished) _core.Step();

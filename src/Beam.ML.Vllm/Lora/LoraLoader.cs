@@ -7,14 +7,14 @@ using Beam.ML.Vllm.Weights;
 namespace Beam.ML.Vllm.Lora;
 
 /// <summary>Reads PEFT folders into adapters for one model. It may be used from any thread while the model computes.</summary>
-internal sealed class LoraLoader(LoraTargets targets, int panelWidth, int maxRank)
+internal sealed class LoraLoader(LoraTargets targets, int panelWidth, int maxRank, Action<string>? log = null)
 {
     private const string Prefix = "base_model.model.", SuffixA = ".lora_A.weight", SuffixB = ".lora_B.weight";
 
     /// <exception cref="ModelLoadException">The folder is not there, incomplete, for another model, or of a kind that is not served.</exception>
-    public LoraAdapter Load(LoraRequest request)
+    public LoraAdapter Load(LoraRequest request, CancellationToken cancellationToken = default)
     {
-        var folder = ModelFolder.Resolve(request.Path, Environment.GetEnvironmentVariable);
+        var folder = ModelFolder.Resolve(request.Path, Environment.GetEnvironmentVariable, log, cancellationToken);
         var config = LoraConfig.Load(folder);
         var path = Path.Combine(folder, "adapter_model.safetensors");
         if (!File.Exists(path))

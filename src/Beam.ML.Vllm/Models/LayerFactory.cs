@@ -7,11 +7,12 @@ namespace Beam.ML.Vllm.Models;
 
 /// <summary>Makes layers of the tensors that a module's name stands for, with the sizes of config.json.</summary>
 internal sealed class LayerFactory(
-    ModelConfig config, Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, QuantizationScheme quantization, int maxModelLength) : IDisposable
+    ModelConfig config, Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, QuantizationScheme quantization, int maxModelLength,
+    CancellationToken cancellationToken = default) : IDisposable
 {
     public ModelConfig Config => config;
 
-    public WeightLoader Weights { get; } = new(checkpoint, kernels, roundToBFloat16, quantization);
+    public WeightLoader Weights { get; } = new(checkpoint, kernels, roundToBFloat16, quantization, cancellationToken);
 
     /// <summary>The modules that adapters may change, of the layers made so far.</summary>
     public LoraTargets Lora { get; } = new();

@@ -8,7 +8,8 @@ namespace Beam.ML.Vllm.Models;
 /// Reads the tensors of a checkpoint: finds them, checks their shapes, packs them for the kernels, and keeps account of the memory so that
 /// the model can give it back.
 /// </summary>
-internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, QuantizationScheme quantization) : IDisposable
+internal sealed class WeightLoader(
+    Checkpoint checkpoint, CpuKernels kernels, bool roundToBFloat16, QuantizationScheme quantization, CancellationToken cancellationToken = default) : IDisposable
 {
     private readonly List<IDisposable> _owned = [];
 
@@ -107,6 +108,7 @@ internal sealed class WeightLoader(Checkpoint checkpoint, CpuKernels kernels, bo
 
     private WeightMatrix PackAlike(int inputs, QuantizedLayout? layout, ReadOnlySpan<WeightPart> parts)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         var (outputs, exact) = (0, true);
         foreach (var part in parts)
         {

@@ -5,11 +5,13 @@ internal static class ModelFolder
 {
     /// <param name="model">A folder, a hub id such as <c>google/gemma-2b-it</c>, or a folder with a scheme such as <c>gs://bucket/gemma</c>.</param>
     /// <param name="environment">Reads an environment variable; the caller decides whose environment.</param>
-    public static string Resolve(string model, Func<string, string?> environment)
+    /// <param name="log">Is told if another process copies the same folder and has to be waited for.</param>
+    /// <param name="cancellationToken">Ends that wait, and the copying of a folder of another file system.</param>
+    public static string Resolve(string model, Func<string, string?> environment, Action<string>? log = null, CancellationToken cancellationToken = default)
     {
         if (string.IsNullOrWhiteSpace(model)) throw new ModelLoadException("No model was named; give a folder or a Hugging Face hub id.");
         if (model.Contains('\0', StringComparison.Ordinal)) throw new ModelLoadException("The model's name has a null character in it; give a folder or a Hugging Face hub id.");
-        if (RemoteModelFolder.IsRemote(model)) return RemoteModelFolder.Fetch(model, environment);
+        if (RemoteModelFolder.IsRemote(model)) return RemoteModelFolder.Fetch(model, environment, log, cancellationToken);
         if (Directory.Exists(model)) return Path.GetFullPath(model);
         if (File.Exists(model)) throw new ModelLoadException($"'{model}' is a file; name the checkpoint folder that it is in.");
 

@@ -21,9 +21,13 @@ internal static class RemoteModelFolder
     /// <summary>Returns the folder of the copy.</summary>
     /// <param name="model">The folder's path, with its scheme.</param>
     /// <param name="environment">Reads an environment variable: <c>BEAM_MODEL_CACHE</c> says where copies go, by default a folder of the user's cache.</param>
-    public static string Fetch(string model, Func<string, string?> environment) => Fetch(FileSystems.For, model, environment);
+    /// <param name="log">Is told, once, if another process copies the same model and has to be waited for.</param>
+    /// <param name="cancellationToken">Ends the wait or the copy; a part that was copied is no copy.</param>
+    public static string Fetch(string model, Func<string, string?> environment, Action<string>? log, CancellationToken cancellationToken) =>
+        Fetch(FileSystems.For, model, environment, log, cancellationToken);
 
-    internal static string Fetch(Func<string, IFileSystem> systems, string model, Func<string, string?> environment)
+    internal static string Fetch(
+        Func<string, IFileSystem> systems, string model, Func<string, string?> environment, Action<string>? log = null, CancellationToken cancellationToken = default)
     {
         model = model.TrimEnd('/');
         try
@@ -32,7 +36,7 @@ internal static class RemoteModelFolder
             var files = system.Match($"{model}/*").Where(f => Extensions.Contains(Path.GetExtension(f.Path))).ToArray();
             if (files.Length == 0) throw new ModelLoadException($"'{model}' has no *.json and *.safetensors files; name the checkpoint folder that they are in.");
             var copy = Path.Combine(CacheFolder(environment), NameOf(system, model, files));
-            if (!Directory.Exists(copy)) CopyOnce(system, model, files, copy);
+            if (!Directory.Exists(copy)) CopyOnce(system, model, files, copy, log, cancellationToken);
             return copy;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or BeamException)
@@ -58,10 +62,10 @@ internal static class RemoteModelFolder
         return $"{name.TrimStart('.')}-{hash}";
     }
 
-    private static void CopyOnce(IFileSystem system, string model, FileMetadata[] files, string copy)
+    private static void CopyOnce(IFileSystem system, string model, FileMetadata[] files, string copy, Action<string>? log, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-        using var turn = WaitForTurn($"{copy}.lock");
+        using var turn = WaitForTurn($"{copy}.lock", model, log, cancellationToken);
         if (Directory.Exists(copy)) return;
 
         // Whoever had the turn before and died may have left a part.
@@ -72,7 +76,8 @@ internal static class RemoteModelFolder
         if (needed > free) throw new IOException($"it takes {needed >> 20} MiB, and '{Path.GetDirectoryName(copy)}' has {free >> 20} MiB free; make room, or set BEAM_MODEL_CACHE to another folder.");
         try
         {
-            Parallel.ForEach(files, new ParallelOptions { MaxDegreeOfParallelism = FilesAtATime }, file => CopyFile(system, file, part));
+            var options = new ParallelOptions { MaxDegreeOfParallelism = FilesAtATime, CancellationToken = cancellationToken };
+            Parallel.ForEach(files, options, file => CopyFile(system, file, part, cancellationToken));
         }
         catch (AggregateException e)
         {
@@ -82,7 +87,7 @@ internal static class RemoteModelFolder
         Directory.Move(part, copy);
     }
 
-    private static void CopyFile(IFileSystem system, FileMetadata file, string folder)
+    private static void CopyFile(IFileSystem system, FileMetadata file, string folder, CancellationToken cancellationToken)
     {
         var name = system.Split(file.Path).Name;
         if (name.Length == 0 || name != Path.GetFileName(name)) throw new IOException($"'{file.Path}' has a name that no file here can have.");
@@ -90,7 +95,8 @@ internal static class RemoteModelFolder
         using (var source = system.OpenRead(file.Path))
         using (var target = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1))
         {
-            source.CopyTo(target, 1 << 20);
+            var buffer = new byte[1 << 20];
+            for (int count; (count = source.Read(buffer)) > 0; target.Write(buffer, 0, count)) cancellationToken.ThrowIfCancellationRequested();
         }
 
         var length = new FileInfo(path).Length;
@@ -98,17 +104,19 @@ internal static class RemoteModelFolder
     }
 
     /// <summary>A lock that dies with its holder; whoever wants it waits.</summary>
-    private static FileStream WaitForTurn(string path)
+    private static FileStream WaitForTurn(string path, string model, Action<string>? log, CancellationToken cancellationToken)
     {
-        while (true)
+        for (var told = false; ; told = true)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             try
             {
                 return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
             }
             catch (IOException) when (File.Exists(path))
             {
-                Thread.Sleep(100);
+                if (!told) log?.Invoke($"Waiting for the copy of '{model}' that is being made already: its maker holds '{path}'.");
+                cancellationToken.WaitHandle.WaitOne(100);
             }
         }
     }

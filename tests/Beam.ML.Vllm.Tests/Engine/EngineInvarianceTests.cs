@@ -66,8 +66,8 @@ public sealed class EngineInvarianceTests
         var loader = new EngineOptions { Model = folder, NumThreads = 1 + (seed % 3), NumKvBlocks = 10 + random.Next(20), MaxModelLength = 128, SkipTokenizerInit = true };
         var alone = new CpuModelRunner(loader with { NumThreads = 1, NumKvBlocks = 16 }, ModelConfig.Load(folder), folder);
         var crowded = new CpuModelRunner(loader, ModelConfig.Load(folder), folder);
-        using var first = crowded.LoadLora(new LoraRequest("first", LoraModelTests.Golden("lora_attention")));
-        using var second = crowded.LoadLora(new LoraRequest("second", LoraModelTests.Golden("lora_all")));
+        using var first = crowded.LoadLora(new LoraRequest("first", LoraModelTests.Golden("lora_attention")), CancellationToken.None);
+        using var second = crowded.LoadLora(new LoraRequest("second", LoraModelTests.Golden("lora_all")), CancellationToken.None);
         var requests = Enumerable.Range(0, 24).Select(_ => RandomRequest(random, [null, first, second], alone.VocabularySize)).ToArray();
         using var single = new CoreHarness(alone, new EngineOptions { Model = folder, EnablePrefixCaching = false }, Eos);
         var expected = requests.Select(r => single.Run(r)[0]).ToArray();

@@ -124,6 +124,14 @@ public sealed class LlmEngineTests
     }
 
     [Test]
+    public void Cancellation_ends_the_loading()
+    {
+        using var giveUp = new CancellationTokenSource();
+        var options = new EngineOptions { Model = TestModels.TinyGemma, NumThreads = 1, NumKvBlocks = 4, Log = _ => giveUp.Cancel() };
+        Assert.That(() => LlmEngine.LoadAsync(options, giveUp.Token), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
     public async Task Cancellation_aborts_the_request_and_frees_its_blocks()
     {
         await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, NumThreads = 1, NumKvBlocks = 128 });

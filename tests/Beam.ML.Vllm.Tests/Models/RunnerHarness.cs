@@ -47,7 +47,7 @@ internal sealed class RunnerHarness : IDisposable
     public long WorkspaceBytes => _runner.Workspace.Bytes;
 
     /// <summary>Reads an adapter; the caller disposes of it.</summary>
-    public LoraAdapter Load(string folder) => _runner.LoadLora(new LoraRequest(Path.GetFileName(folder), folder));
+    public LoraAdapter Load(string folder) => _runner.LoadLora(new LoraRequest(Path.GetFileName(folder), folder), CancellationToken.None);
 
     public static Sequence NewSequence(ReadOnlySpan<int> prompt, LoraAdapter? adapter = null)
     {

@@ -66,6 +66,41 @@ public sealed class RemoteModelFolderTests
     }
 
     [Test]
+    public async Task Who_waits_for_anothers_copy_is_told_so_once_and_may_give_up()
+    {
+        using var begun = new SemaphoreSlim(0);
+        using var goOn = new ManualResetEventSlim();
+        _files.Opening = () =>
+        {
+            begun.Release();
+            goOn.Wait();
+        };
+        var first = Task.Run(() => Fetch());
+        await begun.WaitAsync();
+        var lines = new List<string>();
+        using var giveUp = new CancellationTokenSource();
+        Assert.That(() => Fetch(log: line => { lines.Add(line); giveUp.Cancel(); }, cancellationToken: giveUp.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(lines, Has.Count.EqualTo(1));
+        Assert.That(lines[0], Does.StartWith($"Waiting for the copy of '{Model}' that is being made already").And.Contain(".lock"));
+
+        var patient = new List<string>();
+        var second = Task.Run(() => Fetch(log: line => { patient.Add(line); goOn.Set(); }));
+        Assert.That(await second, Is.EqualTo(await first));
+        Assert.That(patient, Has.Count.EqualTo(1));
+        Assert.That(_files.Reads, Is.EqualTo(3));
+    }
+
+    [Test]
+    public void A_copy_that_is_cancelled_is_no_copy_and_is_done_again()
+    {
+        using var giveUp = new CancellationTokenSource();
+        _files.Opening = giveUp.Cancel;
+        Assert.That(() => Fetch(cancellationToken: giveUp.Token), Throws.InstanceOf<OperationCanceledException>());
+        _files.Opening = null;
+        Assert.That(Directory.GetFiles(Fetch()), Has.Length.EqualTo(3));
+    }
+
+    [Test]
     public void A_folder_without_a_model_says_what_is_missing() =>
         Assert.That(() => Fetch("far://models"), Throws.TypeOf<ModelLoadException>().With.Message.Contains("has no *.json and *.safetensors files"));
 
@@ -73,8 +108,8 @@ public sealed class RemoteModelFolderTests
     public void A_scheme_that_no_package_brings_is_named() =>
         Assert.That(() => ModelFolder.Resolve("gs://bucket/model", _ => null), Throws.TypeOf<ModelLoadException>().With.Message.Contains("Beam.IO.GoogleCloud"));
 
-    private string Fetch(string model = Model) =>
-        RemoteModelFolder.Fetch(_ => _files, model, name => name == "BEAM_MODEL_CACHE" ? Path.Combine(_root, "cache") : null);
+    private string Fetch(string model = Model, Action<string>? log = null, CancellationToken cancellationToken = default) =>
+        RemoteModelFolder.Fetch(_ => _files, model, name => name == "BEAM_MODEL_CACHE" ? Path.Combine(_root, "cache") : null, log, cancellationToken);
 
     /// <summary>Files under a folder here that stand for files far away.</summary>
     private sealed class FarFiles(string folder) : IFileSystem
@@ -84,6 +119,9 @@ public sealed class RemoteModelFolderTests
         public string? Broken { get; set; }
 
         public string? Short { get; set; }
+
+        /// <summary>What happens before a file is opened.</summary>
+        public Action? Opening { get; set; }
 
         public int Reads => _reads;
 
@@ -101,6 +139,7 @@ public sealed class RemoteModelFolderTests
 
         public Stream OpenRead(string path, long offset = 0)
         {
+            Opening?.Invoke();
             Interlocked.Increment(ref _reads);
             var name = Path.GetFileName(path);
             if (name == Broken) throw new IOException("the line is dead");

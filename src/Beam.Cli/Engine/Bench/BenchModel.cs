@@ -22,11 +22,12 @@ internal sealed class BenchModel : IDisposable
     public ModelSize Size { get; }
 
     /// <param name="model">A checkpoint folder, a hub id, or <c>random:</c> and the name of a shape.</param>
-    public static BenchModel Open(string model)
+    /// <param name="cancellationToken">Ends the copying of a folder of another file system.</param>
+    public static BenchModel Open(string model, CancellationToken cancellationToken = default)
     {
         if (!model.StartsWith(Random, StringComparison.Ordinal))
         {
-            var folder = ModelFolder.Resolve(model, Environment.GetEnvironmentVariable);
+            var folder = ModelFolder.Resolve(model, Environment.GetEnvironmentVariable, cancellationToken: cancellationToken);
             return new BenchModel(Path.GetFileName(model.TrimEnd('/', '\\')), folder, temporary: null);
         }
 

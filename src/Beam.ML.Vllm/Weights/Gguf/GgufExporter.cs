@@ -42,7 +42,7 @@ public static class GgufExporter
     /// <exception cref="TokenizerException">The model's tokenizer is malformed.</exception>
     public static GgufExport Export(string model, string path, GgufType type = GgufType.BF16, CancellationToken cancellationToken = default)
     {
-        var folder = ModelFolder.Resolve(model, Environment.GetEnvironmentVariable);
+        var folder = ModelFolder.Resolve(model, Environment.GetEnvironmentVariable, cancellationToken: cancellationToken);
         var config = ModelConfig.Load(folder);
         var name = config.Architectures.FirstOrDefault(Families.ContainsKey) ?? throw new ModelLoadException(
             $"'{config.Path}' names the architecture {string.Join(", ", config.Architectures.DefaultIfEmpty("(none)"))}, which cannot be exported to GGUF; these can: {string.Join(", ", Families.Keys.Order(StringComparer.Ordinal))}.");

@@ -58,7 +58,7 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
         return _output;
     }
 
-    public LoraAdapter LoadLora(LoraRequest request)
+    public LoraAdapter LoadLora(LoraRequest request, CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref LiveAdapters);
         Interlocked.Increment(ref LoadedAdapters);
