@@ -3,13 +3,9 @@ using System.Text;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Beam.Rpc;
 
@@ -44,14 +40,7 @@ internal sealed class RpcServer : IAsyncDisposable
         var listen = RpcTarget.Parse(options.Listen);
         if (listen.SocketPath is { } path) UnixSocket.RemoveStale(path);
 
-        // The empty builder reads no environment variables, files or arguments.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, listen, options));
-        builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = UnixSocket.Bind);
-        // The process belongs to whoever embeds the server: no Ctrl-C handler of the host's own.
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        if (options.LoggerFactory is { } loggers) builder.Services.AddSingleton(loggers);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
+        var builder = KestrelHost.CreateBuilder(kestrel => Configure(kestrel, listen, options), options.LoggerFactory);
         RpcBinding.AddServices(builder.Services, options);
 
         var app = builder.Build();
@@ -60,7 +49,7 @@ internal sealed class RpcServer : IAsyncDisposable
             if (options.BearerToken is { } token) app.Use(RequireToken(token));
             RpcBinding.Map(app, options, services);
             await app.StartAsync(cancellationToken).ConfigureAwait(false);
-            return new RpcServer(app, options.ShutdownGrace, listen.SocketPath is null ? BoundAddress(app) : listen.ToString());
+            return new RpcServer(app, options.ShutdownGrace, (listen.SocketPath is null ? RpcTarget.Parse(KestrelHost.BoundAddress(app)) : listen).ToString());
         }
         catch
         {
@@ -100,7 +89,6 @@ internal sealed class RpcServer : IAsyncDisposable
 
     private static void Configure(KestrelServerOptions kestrel, RpcTarget listen, RpcServerOptions options)
     {
-        kestrel.AddServerHeader = false;
         var limits = kestrel.Limits;
         // Messages have their own limit; a stream may be long and may be silent.
         limits.MaxRequestBodySize = null;
@@ -135,17 +123,5 @@ internal sealed class RpcServer : IAsyncDisposable
             context.Response.Headers[Protocol.GrpcNames.Message] = "The call carries no valid token.";
             return Task.CompletedTask;
         };
-    }
-
-    private static string BoundAddress(WebApplication app)
-    {
-        string address = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.First();
-        return RpcTarget.Parse(address).ToString();
-    }
-
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

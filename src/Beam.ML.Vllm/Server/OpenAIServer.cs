@@ -4,12 +4,7 @@ using Beam.ML.Vllm.Server.Hosting;
 using Beam.Rpc;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Beam.ML.Vllm.Server;
 
@@ -63,22 +58,14 @@ public sealed class OpenAIServer : IAsyncDisposable
             options = options with { UnixSocketPath = Path.GetFullPath(path) };
         }
 
-
-        // The empty builder reads no environment variables, files or arguments.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, endPoint, options));
-        builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = UnixSocket.Bind);
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        if (options.LoggerFactory is { } loggers) builder.Services.AddSingleton(loggers);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
-
+        var builder = KestrelHost.CreateBuilder(kestrel => Configure(kestrel, endPoint, options), options.LoggerFactory);
         var api = new ApiHandler(engine, options);
         var app = builder.Build();
         try
         {
             app.Run(api.HandleAsync);
             await app.StartAsync(cancellationToken);
-            return new OpenAIServer(app, api, options, endPoint is null ? null : BoundAddress(app));
+            return new OpenAIServer(app, api, options, endPoint is null ? null : new Uri(KestrelHost.BoundAddress(app)));
         }
         catch (Exception e)
         {
@@ -128,7 +115,6 @@ public sealed class OpenAIServer : IAsyncDisposable
 
     private static void Configure(KestrelServerOptions kestrel, IPEndPoint? endPoint, ServerOptions options)
     {
-        kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodySize;
         kestrel.Limits.MaxConcurrentConnections = MaxConnections;
         if (endPoint is null) kestrel.ListenUnixSocket(options.UnixSocketPath!, Protocol);
@@ -147,16 +133,5 @@ public sealed class OpenAIServer : IAsyncDisposable
         if (!IPAddress.TryParse(options.Host, out var address))
             throw new ArgumentException($"host must be an IP address or 'localhost', got '{options.Host}'; 0.0.0.0 listens on all of the machine's addresses.");
         return new IPEndPoint(address, options.Port);
-    }
-
-    private static Uri BoundAddress(WebApplication app) =>
-        new(app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.First());
-
-    /// <summary>The process belongs to whoever embeds the server: no Ctrl-C handler of the host's own.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }
