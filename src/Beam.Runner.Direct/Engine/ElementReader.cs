@@ -8,8 +8,10 @@ namespace Beam.Runner.Direct.Engine;
 /// </summary>
 internal ref struct ElementReader(ReadOnlySpan<byte> data, ElementFormat elements, WindowFormat windows)
 {
-    private readonly ReadOnlySpan<byte> _data = data;
     private int _next;
+
+    /// <summary>The chunk.</summary>
+    public ReadOnlySpan<byte> Data { get; } = data;
 
     /// <summary>Where the current element starts, header included.</summary>
     public int Start { get; private set; }
@@ -34,11 +36,11 @@ internal ref struct ElementReader(ReadOnlySpan<byte> data, ElementFormat element
     /// <exception cref="InvalidDataException">The bytes are not what the formats say.</exception>
     public bool Read()
     {
-        if (_next == _data.Length) return false;
+        if (_next == Data.Length) return false;
         Start = _next;
         var position = Require(_next, 12);
-        Timestamp = BeamTime.Read(_data[Start..]);
-        WindowCount = BinaryPrimitives.ReadInt32BigEndian(_data[(Start + 8)..]);
+        Timestamp = BeamTime.Read(Data[Start..]);
+        WindowCount = BinaryPrimitives.ReadInt32BigEndian(Data[(Start + 8)..]);
         WindowsStart = position;
         if (WindowCount < 0 || (windows == WindowFormat.Global && WindowCount > 1)) throw Malformed($"{WindowCount} windows");
         position = windows == WindowFormat.Global ? position : SkipWindows(position, WindowCount);
@@ -80,7 +82,7 @@ internal ref struct ElementReader(ReadOnlySpan<byte> data, ElementFormat element
     {
         var end = Require(position, 1);
         // The high nibble says how many varints (index, non-speculative index) follow.
-        return (_data[position] >> 4) switch
+        return (Data[position] >> 4) switch
         {
             0 => end,
             1 => SkipVarint(end),
@@ -92,7 +94,7 @@ internal ref struct ElementReader(ReadOnlySpan<byte> data, ElementFormat element
     private readonly int SkipIterable(int position)
     {
         var start = Require(position, 4);
-        var count = BinaryPrimitives.ReadInt32BigEndian(_data[position..]);
+        var count = BinaryPrimitives.ReadInt32BigEndian(Data[position..]);
         if (count >= 0)
         {
             for (var i = 0; i < count; i++) start = SkipPrefixed(start);
@@ -102,7 +104,7 @@ internal ref struct ElementReader(ReadOnlySpan<byte> data, ElementFormat element
         // Of unknown length: blocks of (varint count, elements), ended by an empty block.
         while (true)
         {
-            var block = Varint.Read(_data, ref start);
+            var block = Varint.Read(Data, ref start);
             if (block == 0) return start;
             for (ulong i = 0; i < block; i++) start = SkipPrefixed(start);
         }
@@ -110,18 +112,18 @@ internal ref struct ElementReader(ReadOnlySpan<byte> data, ElementFormat element
 
     private readonly int SkipVarint(int position)
     {
-        Varint.Read(_data, ref position);
+        Varint.Read(Data, ref position);
         return position;
     }
 
     private readonly int SkipPrefixed(int position)
     {
-        var length = Varint.Read(_data, ref position);
-        return length <= (ulong)(_data.Length - position) ? position + (int)length : throw Malformed("a length that passes its end");
+        var length = Varint.Read(Data, ref position);
+        return length <= (ulong)(Data.Length - position) ? position + (int)length : throw Malformed("a length that passes its end");
     }
 
     private readonly int Require(int position, int count) =>
-        _data.Length - position >= count ? position + count : throw Malformed("an element that is cut off");
+        Data.Length - position >= count ? position + count : throw Malformed("an element that is cut off");
 
-    private readonly InvalidDataException Malformed(string what) => new($"The harness sent malformed elements: {what}, in the element at byte {Start} of {_data.Length}.");
+    private readonly InvalidDataException Malformed(string what) => new($"The harness sent malformed elements: {what}, in the element at byte {Start} of {Data.Length}.");
 }

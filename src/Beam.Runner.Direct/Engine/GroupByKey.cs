@@ -16,24 +16,15 @@ internal static class GroupByKey
     {
         var table = new GroupTable();
         var windows = new WindowTable();
-        foreach (var chunk in input)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var index = table.AddChunk(chunk.Data);
-            var data = chunk.Data.Span;
-            var reader = new ElementReader(data, stage.Input.Elements, stage.Input.Windows);
-            while (reader.Read())
+        table.Read(
+            stage.Input,
+            input,
+            (window, in element) =>
             {
-                var window = reader.WindowsStart;
-                for (var i = 0; i < reader.WindowCount; i++)
-                {
-                    var end = reader.WindowEnd(window);
-                    ref var group = ref table.Add(windows.GetOrAdd(data[window..end]), index, data, reader.ValueStart, reader.KeyEnd, reader.End);
-                    group.Timestamp = group.Count == 1 ? reader.Timestamp : Combine(stage.Timestamps, group.Timestamp, reader.Timestamp);
-                    window = end;
-                }
-            }
-        }
+                ref var group = ref table.Add(windows.GetOrAdd(window), element);
+                group.Timestamp = group.Count == 1 ? element.Timestamp : Combine(stage.Timestamps, group.Timestamp, element.Timestamp);
+            },
+            cancellationToken);
 
         var writer = new ElementWriter();
         for (var i = 0; i < table.Count; i++)

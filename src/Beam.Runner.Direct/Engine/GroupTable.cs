@@ -17,17 +17,33 @@ internal sealed class GroupTable
     /// <summary>The number of values.</summary>
     public int ValueCount => _values.Count;
 
-    /// <summary>Keeps a chunk, so that values and keys in it can be added by their place.</summary>
-    public int AddChunk(ReadOnlyMemory<byte> chunk)
+    /// <summary>Keeps the chunks of a dataset and shows each element once for each of its windows, to be added.</summary>
+    public void Read(Dataset dataset, IEnumerable<Chunk> chunks, ElementVisitor visit, CancellationToken cancellationToken = default)
     {
-        _chunks.Add(chunk);
-        return _chunks.Count - 1;
+        foreach (var chunk in chunks)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            _chunks.Add(chunk.Data);
+            var data = chunk.Data.Span;
+            var reader = new ElementReader(data, dataset.Elements, dataset.Windows);
+            while (reader.Read())
+            {
+                var window = reader.WindowsStart;
+                for (var i = 0; i < reader.WindowCount; i++)
+                {
+                    var end = reader.WindowEnd(window);
+                    visit(data[window..end], reader);
+                    window = end;
+                }
+            }
+        }
     }
 
-    /// <summary>Adds the value at [keyEnd, end) to the group of a window and of the key at [keyStart, keyEnd); returns the group.</summary>
-    public ref Group Add(int window, int chunk, ReadOnlySpan<byte> data, int keyStart, int keyEnd, int end)
+    /// <summary>Adds the value of an element of the chunk that is being read to the group of a window and of the element's key; returns the group.</summary>
+    public ref Group Add(int window, in ElementReader element)
     {
-        var key = data[keyStart..keyEnd];
+        var (chunk, keyStart, keyEnd, end) = (_chunks.Count - 1, element.ValueStart, element.KeyEnd, element.End);
+        var key = element.Data[keyStart..keyEnd];
         var hash = Hash(window, key);
         var index = Find(hash, window, key);
         var added = index < 0;
@@ -93,6 +109,9 @@ internal sealed class GroupTable
     }
 
     private static int Hash(int window, ReadOnlySpan<byte> key) => HashCode.Combine(window, ByteArrayComparer.Hash(key));
+
+    /// <summary>Gets an element, and one of its windows as it is encoded.</summary>
+    internal delegate void ElementVisitor(ReadOnlySpan<byte> window, in ElementReader element);
 
     /// <summary>A key in a window. Its values are a linked list, in the order in which they came.</summary>
     internal struct Group

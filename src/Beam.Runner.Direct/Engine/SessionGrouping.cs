@@ -12,25 +12,18 @@ internal static class SessionGrouping
         // Grouped by key alone; sessions[i] is the window of the table's value i.
         var table = new GroupTable();
         var sessions = new PagedList<Session>();
-        foreach (var chunk in input)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var index = table.AddChunk(chunk.Data);
-            var data = chunk.Data.Span;
-            var reader = new ElementReader(data, stage.Input.Elements, stage.Input.Windows);
-            while (reader.Read())
+        table.Read(
+            stage.Input,
+            input,
+            (window, in element) =>
             {
-                var window = reader.WindowsStart;
-                for (var i = 0; i < reader.WindowCount; i++)
-                {
-                    var end = BeamTime.Read(data[window..]);
-                    window += 8;
-                    var span = Varint.Read(data, ref window);
-                    table.Add(0, index, data, reader.ValueStart, reader.KeyEnd, reader.End);
-                    sessions.Add(new Session(end - (long)span, end, reader.Timestamp));
-                }
-            }
-        }
+                var end = BeamTime.Read(window);
+                var position = 8;
+                var span = Varint.Read(window, ref position);
+                table.Add(0, element);
+                sessions.Add(new Session(end - (long)span, end, element.Timestamp));
+            },
+            cancellationToken);
 
         var writer = new ElementWriter();
         var values = new List<int>();

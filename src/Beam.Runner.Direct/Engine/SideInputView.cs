@@ -121,26 +121,13 @@ internal sealed class MultimapView : SideInputView
     {
         if (dataset.Elements != ElementFormat.KeyValue) throw new ArgumentException($"{dataset.Name} is not a collection of keys and values.", nameof(dataset));
         var view = new MultimapView();
-        foreach (var chunk in chunks)
+        view._table.Read(dataset, chunks, (window, in element) =>
         {
-            var data = chunk.Data.Span;
-            var index = view._table.AddChunk(chunk.Data);
-            var reader = new ElementReader(data, dataset.Elements, dataset.Windows);
-            while (reader.Read())
-            {
-                var window = reader.WindowsStart;
-                for (var i = 0; i < reader.WindowCount; i++)
-                {
-                    var end = reader.WindowEnd(window);
-                    var number = view._windows.GetOrAdd(Unframe(dataset.Windows, data[window..end]));
-                    if (number == view._groups.Count) view._groups.Add([]);
-                    ref var group = ref view._table.Add(number, index, data, reader.ValueStart, reader.KeyEnd, reader.End);
-                    if (group.Count == 1) view._groups[number].Add(view._table.Count - 1);
-                    window = end;
-                }
-            }
-        }
-
+            var number = view._windows.GetOrAdd(Unframe(dataset.Windows, window));
+            if (number == view._groups.Count) view._groups.Add([]);
+            ref var group = ref view._table.Add(number, element);
+            if (group.Count == 1) view._groups[number].Add(view._table.Count - 1);
+        });
         return view;
     }
 
