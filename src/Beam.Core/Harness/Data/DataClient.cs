@@ -16,7 +16,7 @@ internal sealed class DataClient(IFnApiConnector connector, long maxInboundBytes
     private readonly Dictionary<string, InboundQueue> _inbound = [];
     private readonly HashSet<string> _finished = [];
     private readonly Queue<string> _finishedOrder = new();
-    private readonly StreamPool<DataStream> _streams = new();
+    private readonly StreamPool<RunnerStream<Elements, Elements>> _streams = new();
     private readonly InboundBudget _budget = new(maxInboundBytes);
     private Exception? _error;
 
@@ -49,12 +49,26 @@ internal sealed class DataClient(IFnApiConnector connector, long maxInboundBytes
     }
 
     /// <summary>The stream to an endpoint, opened at its first use.</summary>
-    public ValueTask<DataStream> ConnectAsync(ApiServiceDescriptor endpoint, CancellationToken cancellationToken) =>
-        _streams.GetAsync(endpoint.Url, async ct => new DataStream(this, await connector.ConnectDataAsync(endpoint, ct)), cancellationToken);
+    public ValueTask<RunnerStream<Elements, Elements>> ConnectAsync(ApiServiceDescriptor endpoint, CancellationToken cancellationToken) =>
+        _streams.GetAsync(
+            endpoint.Url, async ct => new RunnerStream<Elements, Elements>(await connector.ConnectDataAsync(endpoint, ct), ReceiveAsync, Break), cancellationToken);
 
     public ValueTask DisposeAsync() => _streams.DisposeAsync();
 
-    internal InboundQueue? Route(string instructionId)
+    private async ValueTask ReceiveAsync(Elements elements, CancellationToken cancellationToken)
+    {
+        foreach (var data in elements.Data)
+        {
+            if (Route(data.InstructionId) is { } queue) await queue.AddAsync(InboundQueue.Of(data)).AsTask().WaitAsync(cancellationToken);
+        }
+
+        foreach (var timers in elements.Timers)
+        {
+            if (Route(timers.InstructionId) is { } queue) await queue.AddAsync(InboundQueue.Of(timers)).AsTask().WaitAsync(cancellationToken);
+        }
+    }
+
+    private InboundQueue? Route(string instructionId)
     {
         lock (_lock)
         {
@@ -65,7 +79,7 @@ internal sealed class DataClient(IFnApiConnector connector, long maxInboundBytes
         }
     }
 
-    internal void Break(Exception error)
+    private void Break(Exception error)
     {
         Fail(error);
         onBroken(error);
@@ -81,60 +95,5 @@ internal sealed class DataClient(IFnApiConnector connector, long maxInboundBytes
         }
 
         foreach (var queue in queues) queue.Close(new IOException($"The data stream to the runner broke: {error.Message}", error));
-    }
-}
-
-/// <summary>The data stream to one endpoint.</summary>
-internal sealed class DataStream : IAsyncDisposable
-{
-    private readonly DataClient _client;
-    private readonly IMessageStream<Elements, Elements> _stream;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Task _reading;
-
-    public DataStream(DataClient client, IMessageStream<Elements, Elements> stream)
-    {
-        _client = client;
-        _stream = stream;
-        _reading = Task.Run(ReadAsync);
-    }
-
-    public ValueTask SendAsync(Elements elements, CancellationToken cancellationToken) => _stream.WriteAsync(elements, cancellationToken);
-
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        await _stream.CompleteAsync();
-        await _reading;
-        await _stream.DisposeAsync();
-        _stop.Dispose();
-    }
-
-    private async Task ReadAsync()
-    {
-        try
-        {
-            await foreach (var elements in _stream.ReadAllAsync(_stop.Token))
-            {
-                foreach (var data in elements.Data)
-                {
-                    if (_client.Route(data.InstructionId) is { } queue) await queue.AddAsync(InboundQueue.Of(data)).AsTask().WaitAsync(_stop.Token);
-                }
-
-                foreach (var timers in elements.Timers)
-                {
-                    if (_client.Route(timers.InstructionId) is { } queue) await queue.AddAsync(InboundQueue.Of(timers));
-                }
-            }
-
-            _client.Break(new IOException("The runner closed it."));
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
-        }
-        catch (Exception e)
-        {
-            _client.Break(e); // every bundle that uses the stream fails with it
-        }
     }
 }

@@ -22,19 +22,18 @@ internal sealed class StateClient(IFnApiConnector connector, Action<Exception> o
 /// <summary>The state stream to one endpoint.</summary>
 internal sealed class StateStream : IAsyncDisposable
 {
-    private readonly IMessageStream<StateResponse, StateRequest> _stream;
+    private readonly RunnerStream<StateResponse, StateRequest> _stream;
     private readonly ConcurrentDictionary<string, TaskCompletionSource<StateResponse>> _waiting = new();
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Action<Exception> _onBroken;
-    private readonly Task _reading;
     private long _lastId;
     private volatile Exception? _error;
 
     public StateStream(IMessageStream<StateResponse, StateRequest> stream, Action<Exception> onBroken)
     {
-        _stream = stream;
-        _onBroken = onBroken;
-        _reading = Task.Run(ReadAsync);
+        _stream = new RunnerStream<StateResponse, StateRequest>(stream, Receive, error =>
+        {
+            Fail(error);
+            onBroken(error);
+        });
     }
 
     /// <summary>Sends a request, which gets its id here, and returns the response.</summary>
@@ -47,7 +46,7 @@ internal sealed class StateStream : IAsyncDisposable
         try
         {
             if (_error is { } broken) throw Broken(broken);
-            await _stream.WriteAsync(request, cancellationToken);
+            await _stream.SendAsync(request, cancellationToken);
             var response = await answer.Task.WaitAsync(cancellationToken);
             return response.Error.Length == 0
                 ? response
@@ -59,37 +58,23 @@ internal sealed class StateStream : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
-        await _stream.CompleteAsync();
-        await _reading;
-        await _stream.DisposeAsync();
-        _stop.Dispose();
+        Fail(new OperationCanceledException("The harness ends."));
+        return _stream.DisposeAsync();
     }
 
-    private async Task ReadAsync()
+    private ValueTask Receive(StateResponse response, CancellationToken cancellationToken)
     {
-        try
-        {
-            await foreach (var response in _stream.ReadAllAsync(_stop.Token))
-            {
-                if (_waiting.TryRemove(response.Id, out var answer)) answer.TrySetResult(response);
-            }
-
-            Fail(new IOException("The runner closed it."));
-        }
-        catch (Exception e)
-        {
-            Fail(e); // whoever waits, and whoever asks from now on, gets it
-        }
+        if (_waiting.TryRemove(response.Id, out var answer)) answer.TrySetResult(response);
+        return ValueTask.CompletedTask;
     }
 
+    /// <summary>Whoever waits, and whoever asks from now on, gets the error.</summary>
     private void Fail(Exception error)
     {
         _error = error;
         foreach (var answer in _waiting.Values) answer.TrySetException(Broken(error));
-        if (!_stop.IsCancellationRequested) _onBroken(error);
     }
 
     private static IOException Broken(Exception error) => new($"The state stream to the runner broke: {error.Message}", error);
