@@ -21,9 +21,10 @@ public sealed class PipelineOptions
     /// <param name="args">The arguments.</param>
     /// <param name="groups">Groups beside those that Beam's and the program's assemblies declare with <see cref="PipelineOptionsGroupAttribute"/>.</param>
     /// <exception cref="BeamException">An option is unknown, or its value is wrong.</exception>
-    public static PipelineOptions Parse(IReadOnlyList<string> args, params System.Type[] groups)
+    public static PipelineOptions Parse(IReadOnlyList<string> args, params System.Type[] groups) => Read(args, OptionCatalog.Discover(groups));
+
+    private static PipelineOptions Read(IReadOnlyList<string> args, SortedDictionary<string, OptionInfo> known)
     {
-        var known = OptionCatalog.Discover(groups);
         var options = new PipelineOptions(CommandLine.Read(args, known));
         foreach (var group in known.Values.Select(o => o.Group).Distinct()) options.Get(group); // Wrong values fail here and now.
         return options;
@@ -51,9 +52,10 @@ public sealed class PipelineOptions
     /// <summary>The options that exist, a line each, with what they are unless given.</summary>
     internal static string Help(IReadOnlyList<string> defaults, params System.Type[] groups)
     {
-        var options = Parse(defaults, groups);
+        var known = OptionCatalog.Discover(groups);
+        var options = Read(defaults, known);
         var text = new System.Text.StringBuilder("Options, as --name=value:\n\n");
-        foreach (var option in OptionCatalog.Discover(groups).Values)
+        foreach (var option in known.Values)
         {
             var value = string.Join(", ", OptionValues.Format(option.Property.GetValue(options.Get(option.Group))));
             text.Append("  --").Append(option.Name.PadRight(32)).Append(' ').Append(option.Description);
