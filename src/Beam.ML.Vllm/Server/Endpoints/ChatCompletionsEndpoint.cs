@@ -8,57 +8,39 @@ using Microsoft.AspNetCore.Http;
 namespace Beam.ML.Vllm.Server.Endpoints;
 
 /// <summary>/v1/chat/completions: answers conversations.</summary>
-internal sealed class ChatCompletionsEndpoint(ServerContext server) : IEndpoint
+internal sealed class ChatCompletionsEndpoint(ServerContext server) : GenerationEndpoint(server)
 {
-    private readonly Generator _generator = new(server);
-
-    public IReadOnlyList<string> Methods => EndpointMethods.Post;
-
-    public async Task HandleAsync(HttpContext http)
+    protected override (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields)
     {
-        GenerationRequest request;
-        ChatFormat format;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
-        {
-            var fields = JsonFields.OfRequest(body.Json);
-            (request, format) = Read(http, fields);
-            RequestTrace.Of(http).Ignore(fields);
-        }
-
-        await _generator.AnswerAsync(http, request, format);
-    }
-
-    private (GenerationRequest Request, ChatFormat Format) Read(HttpContext http, JsonFields fields)
-    {
-        var model = server.Models.Resolve(fields.String("model"));
+        var model = Server.Models.Resolve(fields.String("model"));
         var stream = StreamOptions.Read(fields);
         var withLogprobs = fields.Bool("logprobs");
         var topLogprobs = SamplingFields.Count(fields, "top_logprobs");
         if (!withLogprobs && topLogprobs is not (null or 0)) throw ApiException.Invalid("top_logprobs needs logprobs=true.", "top_logprobs");
         if (!withLogprobs && fields.Has("logprob_token_ids")) throw ApiException.Invalid("logprob_token_ids needs logprobs=true.", "logprob_token_ids");
-        var parameters = SamplingFields.Read(fields, server.Engine.DefaultSamplingParams);
+        var parameters = SamplingFields.Read(fields, Server.Engine.DefaultSamplingParams);
         parameters = SamplingFields.Check(parameters with
         {
             Logprobs = withLogprobs && parameters.LogprobTokenIds is null ? topLogprobs ?? 0 : null,
-            MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? server.Models.DefaultChatTokens,
+            MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? Server.Models.DefaultChatTokens,
         });
-        var tools = ToolChoice.Read(fields, parameters, server.Options.ToolCallParser);
-        var prompt = server.Prompts.Truncate(server.Chat.Render(fields, server.Prompts), fields, parameters.MaxTokens);
+        var tools = ToolChoice.Read(fields, parameters, Server.Options.ToolCallParser);
+        var prompt = Server.Prompts.Truncate(Server.Chat.Render(fields, Server.Prompts), fields, parameters.MaxTokens);
         var request = new GenerationRequest
         {
             Id = RequestIds.Make(http, fields, "chatcmpl"),
             Model = model,
-            Lora = server.Models.Adapter(model),
+            Lora = Server.Models.Adapter(model),
             Prompts = [prompt],
             IsChat = true,
             Parameters = tools.Parameters,
-            Search = BeamSearchFields.Read(fields, tools.Parameters, stream, server.Engine.MaxModelLength),
+            Search = BeamSearchFields.Read(fields, tools.Parameters, stream, Server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
         };
-        return (request, new ChatFormat(request, server)
+        return (request, new ChatFormat(request, Server)
         {
-            Prefix = fields.Bool("echo") ? LastMessage(fields, server.Options.ResponseRole) : "",
+            Prefix = fields.Bool("echo") ? LastMessage(fields, Server.Options.ResponseRole) : "",
             Tools = tools,
             WithLogprobs = withLogprobs,
             ReturnTokenIds = fields.Bool("return_token_ids"),

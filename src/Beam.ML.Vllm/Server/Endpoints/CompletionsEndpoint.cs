@@ -6,30 +6,12 @@ using Microsoft.AspNetCore.Http;
 namespace Beam.ML.Vllm.Server.Endpoints;
 
 /// <summary>/v1/completions: continues prompts.</summary>
-internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
+internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndpoint(server)
 {
-    private readonly Generator _generator = new(server);
-
-    public IReadOnlyList<string> Methods => EndpointMethods.Post;
-
-    public async Task HandleAsync(HttpContext http)
-    {
-        GenerationRequest request;
-        CompletionFormat format;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
-        {
-            var fields = JsonFields.OfRequest(body.Json);
-            (request, format) = Read(http, fields);
-            RequestTrace.Of(http).Ignore(fields);
-        }
-
-        await _generator.AnswerAsync(http, request, format);
-    }
-
-    private (GenerationRequest Request, CompletionFormat Format) Read(HttpContext http, JsonFields fields)
+    protected override (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields)
     {
         if (fields.Has("suffix")) throw ApiException.Invalid("suffix is not supported: models continue a prompt, they do not fill a gap.", "suffix");
-        var model = server.Models.Resolve(fields.String("model"));
+        var model = Server.Models.Resolve(fields.String("model"));
         var stream = StreamOptions.Read(fields);
         var echo = fields.Bool("echo");
         var maxTokens = fields.Int("max_tokens");
@@ -37,7 +19,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
         var promptOnly = echo && maxTokens == 0;
         var logprobs = SamplingFields.Count(fields, "logprobs");
         if (fields.Has("logprob_token_ids") && logprobs is null) throw ApiException.Invalid("logprob_token_ids needs logprobs.", "logprob_token_ids");
-        var defaults = server.Engine.DefaultSamplingParams;
+        var defaults = Server.Engine.DefaultSamplingParams;
         var parameters = SamplingFields.Read(fields, defaults);
         parameters = SamplingFields.Check(parameters with
         {
@@ -45,26 +27,26 @@ internal sealed class CompletionsEndpoint(ServerContext server) : IEndpoint
             Logprobs = parameters.LogprobTokenIds is null ? logprobs : null,
             PromptLogprobs = parameters.PromptLogprobs ?? (echo ? logprobs : null),
         });
-        var prompts = server.Prompts.Read(fields, "prompt", server.Options.MaxPromptsPerRequest)
-            .ConvertAll(prompt => server.Prompts.Truncate(prompt, fields, parameters.MaxTokens));
+        var prompts = Server.Prompts.Read(fields, "prompt", Server.Options.MaxPromptsPerRequest)
+            .ConvertAll(prompt => Server.Prompts.Truncate(prompt, fields, parameters.MaxTokens));
         if (echo && !fields.Bool("return_token_ids"))
         {
             for (var i = 0; i < prompts.Count; i++)
-                if (prompts[i].Text is null) prompts[i] = prompts[i] with { Text = server.Prompts.Tokenizer.Decode(prompts[i].TokenIds, skipSpecialTokens: false) };
+                if (prompts[i].Text is null) prompts[i] = prompts[i] with { Text = Server.Prompts.Tokenizer.Decode(prompts[i].TokenIds, skipSpecialTokens: false) };
         }
 
         var request = new GenerationRequest
         {
             Id = RequestIds.Make(http, fields, "cmpl"),
             Model = model,
-            Lora = server.Models.Adapter(model),
+            Lora = Server.Models.Adapter(model),
             Prompts = prompts,
             Parameters = parameters,
-            Search = BeamSearchFields.Read(fields, parameters, stream, server.Engine.MaxModelLength),
+            Search = BeamSearchFields.Read(fields, parameters, stream, Server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
         };
-        return (request, new CompletionFormat(request, server)
+        return (request, new CompletionFormat(request, Server)
         {
             Echo = echo,
             PromptOnly = promptOnly,
