@@ -6,14 +6,14 @@ using Grpc.Core;
 namespace Beam.Rpc.Tests;
 
 /// <summary>Our client calls grpc-js.</summary>
-internal sealed class GrpcJsServerTests
+internal sealed class GrpcJsServerTests : ServerContract
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private Process _server = null!;
     private RpcChannel _channel = null!;
 
-    private Interop.InteropClient Client => new(_channel);
+    protected override Interop.InteropClient Client => new(_channel);
 
     [OneTimeSetUp]
     public async Task StartAsync()
@@ -34,43 +34,6 @@ internal sealed class GrpcJsServerTests
     }
 
     [Test]
-    public async Task It_answers_a_unary_call()
-    {
-        var reply = await Client.UnaryAsync(new Ask { Text = "hello", Payload = ByteString.CopyFrom(1, 2, 3) });
-        Assert.That(reply, Is.EqualTo(new Reply { Text = "hello", Total = 3 }));
-    }
-
-    [Test]
-    public async Task It_reads_our_client_stream()
-    {
-        using var call = Client.Collect();
-        for (int i = 0; i < 100; i++) await call.RequestStream.WriteAsync(new Ask { Payload = ByteString.CopyFrom(new byte[i]) });
-        await call.RequestStream.CompleteAsync();
-        Assert.That(await call, Is.EqualTo(new Reply { Total = 4950, Index = 100 }));
-    }
-
-    [Test]
-    public async Task We_read_its_server_stream()
-    {
-        using var call = Client.Expand(new Ask { Count = 1000, ReplySize = 100 });
-        Assert.That(await call.ResponseStream.ReadAllAsync().Select(r => r.Index).ToListAsync(), Is.EqualTo(Enumerable.Range(0, 1000)));
-    }
-
-    [Test]
-    public async Task It_converses()
-    {
-        using var call = Client.Chat();
-        for (int i = 0; i < 50; i++)
-        {
-            await call.RequestStream.WriteAsync(new Ask { Text = $"m{i}" });
-            Assert.That(await call.ResponseStream.MoveNext(), Is.True);
-            Assert.That(call.ResponseStream.Current.Text, Is.EqualTo($"m{i}"));
-        }
-        await call.RequestStream.CompleteAsync();
-        Assert.That(await call.ResponseStream.MoveNext(), Is.False);
-    }
-
-    [Test]
     public async Task Metadata_returns_from_it_as_it_was_sent()
     {
         byte[] bytes = [0, 255, 128, 10, 13];
@@ -87,58 +50,11 @@ internal sealed class GrpcJsServerTests
     }
 
     [Test]
-    public async Task Its_status_message_is_decoded()
-    {
-        const string Message = "100 % größer\n改行 🚀 %41";
-        var e = await Failure.OfAsync(async () => await Client.UnaryAsync(new Ask { FailCode = 9, FailMessage = Message }));
-        Assert.That((e.StatusCode, e.Status.Detail), Is.EqualTo((StatusCode.FailedPrecondition, Message)));
-    }
-
-    [Test]
-    public async Task Its_failure_after_messages_comes_after_them()
-    {
-        using var call = Client.Expand(new Ask { Count = 3, FailCode = 15, FailMessage = "später" });
-        int seen = 0;
-        var e = await Failure.OfAsync(async () =>
-        {
-            while (await call.ResponseStream.MoveNext()) seen++;
-        });
-        Assert.That((seen, e.StatusCode, e.Status.Detail), Is.EqualTo((3, StatusCode.DataLoss, "später")));
-    }
-
-    [Test]
     public async Task It_reads_our_gzip()
     {
         await using var channel = RpcChannel.Connect(_channel.Target, RpcChannelOptions.Unlimited with { Gzip = true });
         var reply = await new Interop.InteropClient(channel).UnaryAsync(new Ask { Text = "squeezed", Payload = ByteString.CopyFrom(new byte[100_000]) });
         Assert.That((reply.Text, reply.Total), Is.EqualTo(("squeezed", 100_000L)));
-    }
-
-    [Test]
-    public async Task A_message_of_64_MiB_passes_both_ways()
-    {
-        const int Size = 64 << 20;
-        var reply = await Client.UnaryAsync(new Ask { Payload = UnsafeByteOperations.UnsafeWrap(new byte[Size]), ReplySize = Size });
-        Assert.That((reply.Total, reply.Payload.Length), Is.EqualTo(((long)Size, Size)));
-    }
-
-    [Test]
-    public async Task A_thousand_streams_run_at_once()
-    {
-        await Client.UnaryAsync(new Ask());
-        var calls = Enumerable.Range(0, 1000).Select(_ => Client.Chat()).ToList();
-        await Task.WhenAll(calls.Select(async (call, i) =>
-        {
-            await call.RequestStream.WriteAsync(new Ask { Text = $"{i}" });
-            Assert.That(await call.ResponseStream.MoveNext(), Is.True);
-            Assert.That(call.ResponseStream.Current.Text, Is.EqualTo($"{i}"));
-        }));
-        await Task.WhenAll(calls.Select(async call =>
-        {
-            await call.RequestStream.CompleteAsync();
-            Assert.That(await call.ResponseStream.MoveNext(), Is.False);
-            call.Dispose();
-        }));
     }
 
     [Test]
@@ -165,10 +81,6 @@ internal sealed class GrpcJsServerTests
         var e = await Failure.OfAsync(async () => await Client.UnaryAsync(new Ask { Hang = true }, deadline: DateTime.UtcNow.AddMilliseconds(200)));
         Assert.That(e.StatusCode, Is.EqualTo(StatusCode.DeadlineExceeded));
     }
-
-    [Test]
-    public async Task A_method_it_does_not_have_is_unimplemented() =>
-        Assert.That((await Failure.OfAsync(async () => await Client.MissingAsync(new Ask()))).StatusCode, Is.EqualTo(StatusCode.Unimplemented));
 
     [Test]
     public async Task When_it_is_killed_in_the_middle_of_streams_they_fail_as_unavailable()
