@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
 using NUnit.Framework;
 
@@ -40,6 +41,29 @@ internal static class GoldenCases
         }
 
         TestContext.Out.WriteLine($"largest error of a logit: {largest:g3}");
+    }
+
+    /// <summary>With the prompt's blocks in the cache it computes the rest alone, to the same bits.</summary>
+    public static void AssertPrefixHit(RunnerHarness harness, int[] prompt, float[][] expected)
+    {
+        var first = RunnerHarness.NewSequence(prompt);
+        var alone = harness.Logits(first);
+        harness.Free(first);
+        var second = RunnerHarness.NewSequence(prompt);
+        var hit = harness.AttachPrefix(second);
+        Assert.That(hit, Is.EqualTo((prompt.Length - 1) / 16 * 16));
+        Assert.That(harness.Logits(second), Is.EqualTo(alone[hit..]), "not the same bits as without the hit");
+        AssertClose(alone, expected);
+        harness.Free(second);
+    }
+
+    /// <summary>The likeliest tokens are those that Transformers chose.</summary>
+    public static void AssertGreedy(RunnerHarness harness, int[] prompt, int[] greedy)
+    {
+        var sequence = RunnerHarness.NewSequence(prompt);
+        for (var i = 0; i < greedy.Length; i++) sequence.Append(Sampler.ArgMax(harness.Logits(sequence)[^1]));
+        Assert.That(sequence.OutputTokens.ToArray(), Is.EqualTo(greedy));
+        harness.Free(sequence);
     }
 
     /// <summary>Root mean square of the differences.</summary>

@@ -53,18 +53,7 @@ public sealed class GoldenModelTests
     {
         using var model = Model(family, "config.json");
         using var harness = new RunnerHarness(model.Folder);
-        ForEachCase(family, (prompt, expected, _, _) =>
-        {
-            var first = RunnerHarness.NewSequence(prompt);
-            var alone = harness.Logits(first);
-            harness.Free(first);
-            var second = RunnerHarness.NewSequence(prompt);
-            var hit = harness.AttachPrefix(second);
-            Assert.That(hit, Is.EqualTo((prompt.Length - 1) / 16 * 16));
-            Assert.That(harness.Logits(second), Is.EqualTo(alone[hit..]), "not the same bits as without the hit");
-            AssertClose(alone[hit..], expected[hit..]);
-            harness.Free(second);
-        });
+        ForEachCase(family, (prompt, expected, _, _) => GoldenCases.AssertPrefixHit(harness, prompt, expected));
     }
 
     [Test]
@@ -72,13 +61,7 @@ public sealed class GoldenModelTests
     {
         using var model = Model(family, "config.json");
         using var harness = new RunnerHarness(model.Folder);
-        ForEachCase(family, (prompt, _, greedy, _) =>
-        {
-            var sequence = RunnerHarness.NewSequence(prompt);
-            for (var i = 0; i < greedy.Length; i++) sequence.Append(Sampler.ArgMax(harness.Logits(sequence)[^1]));
-            Assert.That(sequence.OutputTokens.ToArray(), Is.EqualTo(greedy));
-            harness.Free(sequence);
-        });
+        ForEachCase(family, (prompt, _, greedy, _) => GoldenCases.AssertGreedy(harness, prompt, greedy));
     }
 
     [Test]

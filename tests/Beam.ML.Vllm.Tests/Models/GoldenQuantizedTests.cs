@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Kernels;
-using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
 using Beam.ML.Vllm.Weights.Quantization;
 using NUnit.Framework;
@@ -34,31 +33,14 @@ public sealed class GoldenQuantizedTests
     public void Float32_logits_match_after_a_prefix_hit([ValueSource(nameof(Folders))] string name)
     {
         using var harness = new RunnerHarness(Folder(name));
-        GoldenCases.ForEach(Folder(name), (prompt, expected, _, _) =>
-        {
-            var first = RunnerHarness.NewSequence(prompt);
-            var alone = harness.Logits(first);
-            harness.Free(first);
-            var second = RunnerHarness.NewSequence(prompt);
-            var hit = harness.AttachPrefix(second);
-            Assert.That(hit, Is.EqualTo((prompt.Length - 1) / 16 * 16));
-            Assert.That(harness.Logits(second), Is.EqualTo(alone[hit..]), "not the same bits as without the hit");
-            GoldenCases.AssertClose(alone, expected);
-            harness.Free(second);
-        });
+        GoldenCases.ForEach(Folder(name), (prompt, expected, _, _) => GoldenCases.AssertPrefixHit(harness, prompt, expected));
     }
 
     [Test]
     public void Float32_greedy_continuations_are_the_same([ValueSource(nameof(Folders))] string name)
     {
         using var harness = new RunnerHarness(Folder(name));
-        GoldenCases.ForEach(Folder(name), (prompt, _, greedy, _) =>
-        {
-            var sequence = RunnerHarness.NewSequence(prompt);
-            for (var i = 0; i < greedy.Length; i++) sequence.Append(Sampler.ArgMax(harness.Logits(sequence)[^1]));
-            Assert.That(sequence.OutputTokens.ToArray(), Is.EqualTo(greedy));
-            harness.Free(sequence);
-        });
+        GoldenCases.ForEach(Folder(name), (prompt, _, greedy, _) => GoldenCases.AssertGreedy(harness, prompt, greedy));
     }
 
     [Test]
