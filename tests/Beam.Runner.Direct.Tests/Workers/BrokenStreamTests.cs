@@ -10,16 +10,6 @@ namespace Beam.Runner.Direct.Tests.Workers;
 /// <summary>A stream of a worker that breaks, however it breaks, is a lost worker: every bundle that it had taken is told of once.</summary>
 public sealed class BrokenStreamTests
 {
-    private static readonly ExecutableStage Stage = new(1, "stage")
-    {
-        Environment = "env",
-        DescriptorId = "stage-1",
-        Input = TestElements.Words,
-        SourceTransformId = "source",
-        Sinks = new Dictionary<string, Dataset> { ["sink"] = TestElements.Words },
-        SideInputs = [],
-    };
-
     public enum Broken
     {
         Control,
@@ -47,7 +37,7 @@ public sealed class BrokenStreamTests
         var pool = new WorkerPool(service, launcher, new WorkerPoolOptions { BundlesPerWorker = 2 }, events.Writer, new JobObservers());
         try
         {
-            for (var i = 0; i < 2; i++) pool.Enqueue(new Bundle(Stage, i, [TestElements.WordChunk("a")], new Dictionary<(string, string), SideInputView>()));
+            for (var i = 0; i < 2; i++) pool.Enqueue(new Bundle(WordStage.Stage, i, [TestElements.WordChunk("a")], new Dictionary<(string, string), SideInputView>()));
             var lost = new List<SchedulerEvent>();
             while (lost.Count < 2) lost.Add(await events.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60)));
             Assert.That(lost, Is.All.InstanceOf<SchedulerEvent.Lost>());

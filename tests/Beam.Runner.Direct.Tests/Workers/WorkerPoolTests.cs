@@ -10,16 +10,6 @@ namespace Beam.Runner.Direct.Tests.Workers;
 /// <summary>How the runner takes what harnesses do, the badly behaved ones too: a scripted harness stands at the border.</summary>
 public sealed class WorkerPoolTests
 {
-    private static readonly ExecutableStage Stage = new(1, "stage")
-    {
-        Environment = "env",
-        DescriptorId = "stage-1",
-        Input = TestElements.Words,
-        SourceTransformId = "source",
-        Sinks = new Dictionary<string, Dataset> { ["sink"] = TestElements.Words },
-        SideInputs = [],
-    };
-
     private delegate Task Script(string instruction, List<string> input, IMessageStream<Elements, Elements> data, Func<string, Task> respond);
 
     [Test]
@@ -87,7 +77,7 @@ public sealed class WorkerPoolTests
         try
         {
             await lost.All.WaitAsync(TimeSpan.FromSeconds(60));
-            pool.Enqueue(new Bundle(Stage, 0, [TestElements.WordChunk("a")], new Dictionary<(string, string), SideInputView>()));
+            pool.Enqueue(new Bundle(WordStage.Stage, 0, [TestElements.WordChunk("a")], new Dictionary<(string, string), SideInputView>()));
             var happened = await events.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
             Assert.That(((SchedulerEvent.Failed)happened).Error, Is.EqualTo("here"));
         }
@@ -119,7 +109,7 @@ public sealed class WorkerPoolTests
         var pool = new WorkerPool(service, launcher, new WorkerPoolOptions(), events.Writer, new JobObservers());
         try
         {
-            pool.Enqueue(new Bundle(Stage, 0, [TestElements.WordChunk("a", "b"), TestElements.WordChunk("c")], new Dictionary<(string, string), SideInputView>()));
+            pool.Enqueue(new Bundle(WordStage.Stage, 0, [TestElements.WordChunk("a", "b"), TestElements.WordChunk("c")], new Dictionary<(string, string), SideInputView>()));
             return await events.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
         }
         finally
