@@ -47,7 +47,8 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         // Reading a weight costs about as much as multiplying it with eight rows.
         var parts = Pool.Parts((x.Rows + 8L) * weights.Outputs * x.Columns > 32 * WorthSharing);
         var rowBytes = weights.RowBytes;
-        var blocksInCache = (int)Math.Clamp(RowsInCache / (rowBytes * blocks.TileRows(0)), 1, blocks.Count);
+        var pieceChunks = PieceChunks(weights, blocks);
+        var blocksInCache = (int)Math.Clamp(RowsInCache / (rowBytes / weights.Passes * pieceChunks * blocks.TileRows(0)), 1, blocks.Count);
         var panels = tiles.PanelsFor(format, blocks.MostRows);
 
         // One block asks for weights a little ahead of itself. Of several the first would do so for all, and wait; instead each asks for a
@@ -71,7 +72,22 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             Smaller = tiles.Kernel(shape with { Rows = blocks.TileRows(blocks.Count - 1) }),
             PrefetchBytes = (long)lines * CacheLine * weights.Passes,
         };
-        Pool.Run(ref work, parts);
+        if (pieceChunks == weights.Passes)
+        {
+            Pool.Run(ref work, parts);
+            return;
+        }
+
+        var rest = shape with { Continues = true };
+        var piecewise = new PiecewiseProduct
+        {
+            Whole = work,
+            Sums = accumulate ? new Matrix(AtLeast(ref _partialSums, (long)y.Rows * y.Columns).Pointer, y.Rows, y.Columns, y.Columns) : y,
+            PieceChunks = pieceChunks,
+            LargerRest = tiles.Kernel(rest),
+            SmallerRest = tiles.Kernel(rest with { Rows = blocks.TileRows(blocks.Count - 1) }),
+        };
+        Pool.Run(ref piecewise, parts);
     }
 
     private TileFormat Format(PackedMatrix weights) =>
@@ -93,6 +109,13 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
         var pack = new PackRows { X = x, Packed = (byte*)packed, Weights = weights, Blocks = blocks };
         Pool.Run(ref pack, (long)x.Rows * x.Columns > WorthSharing);
         return (byte*)packed;
+    }
+
+    /// <summary>Asks for the place of results while the tile is computed that goes there: of many rows, no cache holds it.</summary>
+    private static void PrefetchRows(Matrix y, int first, int rows, int column, int columns)
+    {
+        for (var row = first; row < first + rows; row++)
+            for (var i = 0; i < columns; i += CacheLine / sizeof(float)) TSimd.Prefetch((nint)(y.Row(row) + column + i));
     }
 
     /// <summary>Copies or adds one row of results to where they belong.</summary>

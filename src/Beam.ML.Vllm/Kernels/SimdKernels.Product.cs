@@ -34,45 +34,58 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
 
         public readonly void Run(int part, int parts)
         {
-            var (from, to) = Share(X.Rows, part, parts);
-            for (var block = 0; block < Blocks.Count; block++)
-            {
-                // Rows that only fill a tile up are the last row once more: they are computed and not stored.
-                var (first, rows, tileRows) = (Blocks.FirstRow(block), Blocks.Rows(block), Blocks.TileRows(block));
-                var target = Packed + (Blocks.FirstTileRow(block) * Weights.RowBytes);
-                for (var row = 0; row < tileRows; row++)
-                {
-                    var source = first + Math.Min(row, rows - 1);
-                    if (source >= from && source < to) PackRow(X.Row(source), target, row, tileRows);
-                }
-            }
-        }
-
-        private readonly void PackRow(float* source, byte* block, int row, int rows)
-        {
             if (Weights.Shape.HasInt8Rows)
             {
-                var excess = Weights.Shape.Format == TileFormat.Int4Dot ? 8 : 128;
-                Int8Rows.Pack(source, X.Columns, Weights.InputOrder, Weights.Passes * Weights.Shape.GroupsPerPass, excess, block, row, rows);
+                RunRows(part, parts);
                 return;
             }
 
-            var bytes = TileSet.ChunkRowBytes(Weights.Shape.Format);
-            PackChunks(source, block + (row * bytes), rows * bytes);
+            // A chunk of every row of a block goes to one place, so that what is written is written from end to end.
+            var (from, to) = Share(Weights.Passes, part, parts);
+            for (var block = 0; block < Blocks.Count; block++) PackChunks(block, from, to);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void PackChunks(float* source, byte* target, int stride)
+        private readonly void RunRows(int part, int parts)
         {
-            for (var chunk = 0; chunk < Weights.Passes; chunk++, target += stride)
+            var (from, to) = Share(X.Rows, part, parts);
+            var excess = Weights.Shape.Format == TileFormat.Int4Dot ? 8 : 128;
+            for (var block = 0; block < Blocks.Count; block++)
             {
-                var left = X.Columns - (chunk * TileSet.ChunkInputs);
-                for (var i = 0; i < TileSet.ChunkInputs; i += TSimd.Width)
+                var target = Packed + (Blocks.FirstTileRow(block) * Weights.RowBytes);
+                var tileRows = Blocks.TileRows(block);
+                for (var row = 0; row < tileRows; row++)
                 {
-                    var value = left > i ? Partial<TSimd, TVec>.Load(source + (chunk * TileSet.ChunkInputs) + i, left - i) : TSimd.Zero;
-                    if (Weights.Shape.Format == TileFormat.BFloat16Dot) TSimd.StoreBFloat16((ushort*)target + i, value);
-                    else TSimd.Store((float*)target + i, value);
+                    var source = Source(block, row);
+                    if (source < from || source >= to) continue;
+                    Int8Rows.Pack(X.Row(source), X.Columns, Weights.InputOrder, Weights.Passes * Weights.Shape.GroupsPerPass, excess, target, row, tileRows);
                 }
+            }
+        }
+
+        /// <summary>The row that a tile has in a place. Rows that only fill a tile up are the last one once more: they are computed and not stored.</summary>
+        private readonly int Source(int block, int row) => Blocks.FirstRow(block) + Math.Min(row, Blocks.Rows(block) - 1);
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void PackChunks(int block, int from, int to)
+        {
+            var tileRows = Blocks.TileRows(block);
+            var bytes = TileSet.ChunkRowBytes(Weights.Shape.Format);
+            var target = Packed + (Blocks.FirstTileRow(block) * Weights.RowBytes) + ((long)from * tileRows * bytes);
+            for (var chunk = from; chunk < to; chunk++)
+            {
+                var first = chunk * TileSet.ChunkInputs;
+                for (var row = 0; row < tileRows; row++, target += bytes) PackChunk(X.Row(Source(block, row)) + first, X.Columns - first, target);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private readonly void PackChunk(float* source, int left, byte* target)
+        {
+            for (var i = 0; i < TileSet.ChunkInputs; i += TSimd.Width)
+            {
+                var value = left > i ? Partial<TSimd, TVec>.Load(source + i, left - i) : TSimd.Zero;
+                if (Weights.Shape.Format == TileFormat.BFloat16Dot) TSimd.StoreBFloat16((ushort*)target + i, value);
+                else TSimd.Store((float*)target + i, value);
             }
         }
     }
@@ -125,6 +138,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>
             for (; block < end; block++, tile->Prefetch += PrefetchBytes)
             {
                 tile->Rows = Rows + (Blocks.FirstTileRow(block) * RowBytes);
+                PrefetchRows(Y, Blocks.FirstRow(block), Blocks.Rows(block), column, columns);
                 var kernel = panels > 1 ? Wide : Blocks.IsLarger(block) ? Larger : Smaller;
                 kernel.Run(tile);
                 for (var row = 0; row < Blocks.Rows(block); row++)

@@ -22,6 +22,7 @@ internal sealed unsafe partial class SimdKernels<TSimd, TVec>(WorkerPool pool, T
     {
         tiles.Dispose();
         _packedRows?.Dispose();
+        _partialSums?.Dispose();
         _quantizedRows?.Dispose();
         _rowSums?.Dispose();
         _attentionScratch?.Dispose();

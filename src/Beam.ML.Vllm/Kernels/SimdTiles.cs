@@ -17,6 +17,8 @@ internal sealed unsafe class SimdTiles<TSimd, TVec> : TileSet
 
     public override int MaxRows(TileFormat format) => TSimd.MaxRows;
 
+    public override bool CanContinue(TileFormat format) => false;
+
     public override int RowsFor(int rows) => rows switch { > 6 => 12, > 4 => 6, > 2 => 4, _ => rows };
 
     public override int PanelsFor(TileFormat format, int rows) => rows == 1 ? 4 : 1;

@@ -28,8 +28,10 @@ internal enum TileFormat
 /// <param name="GroupsPerPass">For 8-bit activations, their groups that share a scale of the weights.</param>
 /// <param name="HasZeroPoints">Whether quantized weights have zero points.</param>
 /// <param name="HasFloat32Scales">Whether their scales are in float32.</param>
+/// <param name="Continues">Whether sums start at what is in the tile, and not at zero. Not for 8-bit activations.</param>
 internal readonly record struct TileShape(
-    TileFormat Format, int Rows, int Panels = 1, int PrefetchAhead = 0, int PrefetchLines = 0, int GroupsPerPass = 1, bool HasZeroPoints = false, bool HasFloat32Scales = false)
+    TileFormat Format, int Rows, int Panels = 1, int PrefetchAhead = 0, int PrefetchLines = 0, int GroupsPerPass = 1, bool HasZeroPoints = false, bool HasFloat32Scales = false,
+    bool Continues = false)
 {
     /// <summary>Whether activations are in 8 bits.</summary>
     public bool HasInt8Rows => Format is TileFormat.Int8Dot or TileFormat.Int4Dot;
@@ -97,6 +99,9 @@ internal abstract class TileSet : IDisposable
 
     /// <summary>Panels that a tile of so many rows should have, as long as there are as many.</summary>
     public abstract int PanelsFor(TileFormat format, int rows);
+
+    /// <summary>Whether sums can go on where another tile left them.</summary>
+    public abstract bool CanContinue(TileFormat format);
 
     /// <summary>Only for the thread of the step loop; what it returns, any thread may run.</summary>
     public abstract TileKernel Kernel(TileShape shape);

@@ -74,6 +74,25 @@ public sealed unsafe class KernelTests
     }
 
     [Test]
+    public void Many_rows_of_many_inputs_have_the_same_bits_as_each_alone([ValueSource(nameof(Paths))] MatrixKernels path, [Values] bool narrow, [Values] bool accumulate)
+    {
+        var random = new Random(6);
+        const int rows = 75, inputs = 12_345, outputs = 45;
+        var format = narrow ? WeightFormat.BFloat16 : WeightFormat.Float32;
+        var weights = Floats(random, outputs * inputs);
+        var x = Floats(random, rows * inputs);
+        foreach (var set in SetsOf(path))
+        {
+            var whole = Multiply(set, 2, rows, inputs, outputs, format, weights, x, accumulate, path);
+            foreach (var row in new[] { 0, 13, 14, 74 })
+            {
+                var alone = Multiply(set, 1, 1, inputs, outputs, format, weights, x[(row * inputs)..((row + 1) * inputs)], accumulate, path);
+                Assert.That(whole.AsSpan(row * outputs, outputs).SequenceEqual(alone), $"{set}, row {row}");
+            }
+        }
+    }
+
+    [Test]
     public void Assembled_code_computes_the_same_bits_as_intrinsics([Values(1, 2, 5, 13, 60)] int rows)
     {
         var random = new Random(8);

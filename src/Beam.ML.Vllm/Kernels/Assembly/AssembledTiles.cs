@@ -39,6 +39,8 @@ internal sealed unsafe class AssembledTiles : TileSet
         return probe is null ? null : new AssembledTiles();
     }
 
+    public override bool CanContinue(TileFormat format) => !IsInt8(format);
+
     public override int RowsFor(int rows) => rows;
 
     public override int MaxRows(TileFormat format) => IsInt8(format) ? Int8TileAssembler.MaxRows(format) : FloatTileAssembler.MaxRows;

@@ -117,12 +117,24 @@ internal abstract class TileAssembler
             Code.prefetcht0(__[_prefetch + (line * VectorBytes)]);
     }
 
+    /// <summary>Zeros, or what is in the tile; the panels' register is free yet.</summary>
+    private void WriteFirstSums(AssemblerMemoryOperand tileArgument)
+    {
+        if (Shape.Continues) Code.mov(_panel, tileArgument);
+        for (var i = 0; i < _sums.Length; i++)
+        {
+            if (Shape.Continues) Code.vmovups(_sums[i], __zmmword_ptr[_panel + (i * VectorBytes)]);
+            else Code.vpxord(_sums[i], _sums[i], _sums[i]);
+        }
+    }
+
     private void Write(bool windows)
     {
         var arguments = windows ? rcx : rdi;
         var saved = windows ? Math.Clamp(_used - (Vectors.Length - Preserved.Length), 0, Preserved.Length) : 0;
         for (var i = 0; i < saved; i++) Code.vmovups(__xmmword_ptr[arguments + 48 + (16 * i)], Preserved[i]);
         WriteStart();
+        WriteFirstSums(__[arguments + 24]);
         Code.mov(_panel, __[arguments]);
         Code.mov(_panelBytes, __[arguments + 8]);
         Code.lea(_threePanelBytes, __[_panelBytes + (_panelBytes * 2)]);
@@ -130,7 +142,6 @@ internal abstract class TileAssembler
         Code.add(_rows, RowBias);
         Code.mov(_passes, __[arguments + 32]);
         Code.mov(_prefetch, __[arguments + 40]);
-        foreach (var sum in _sums) Code.vpxord(sum, sum, sum);
 
         var loop = Code.CreateLabel();
         Code.Label(ref loop);
