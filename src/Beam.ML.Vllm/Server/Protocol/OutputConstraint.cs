@@ -59,6 +59,7 @@ internal static class OutputConstraint
         if (!several) json.WriteNumber("maxItems"u8, 1);
         json.WriteStartObject("items"u8);
         json.WriteStartArray("anyOf"u8);
+        var index = 0;
         foreach (var tool in tools.EnumerateArray())
         {
             json.WriteStartObject();
@@ -70,7 +71,7 @@ internal static class OutputConstraint
             json.WriteEndArray();
             json.WriteEndObject();
             json.WritePropertyName("parameters"u8);
-            if (ParametersOf(tool) is { } schema) schema.WriteTo(json);
+            if (ParametersOf(tool) is { } schema) WriteDocument(json, schema, $"tool:{index++}");
             else json.WriteRawValue("{\"type\":\"object\"}"u8);
             json.WriteEndObject();
             json.WriteStartArray("required"u8);
@@ -82,12 +83,16 @@ internal static class OutputConstraint
 
         json.WriteEndArray();
         json.WriteEndObject();
-        // References in a tool's schema begin at the root, which now is another.
-        json.WriteStartObject("$defs"u8);
-        foreach (var definition in tools.EnumerateArray().SelectMany(tool => ParametersOf(tool) is { ValueKind: JsonValueKind.Object } schema
-            && schema.TryGetProperty("$defs"u8, out var definitions) && definitions.ValueKind == JsonValueKind.Object ? definitions.EnumerateObject().ToArray() : []).DistinctBy(d => d.Name))
-            definition.WriteTo(json);
         json.WriteEndObject();
+    }
+
+    /// <summary>Writes a schema with an id of its own: references in it begin at it, as they do where it stands alone.</summary>
+    private static void WriteDocument(Utf8JsonWriter json, JsonElement schema, string id)
+    {
+        json.WriteStartObject();
+        json.WriteString("$id"u8, id);
+        foreach (var property in schema.EnumerateObject())
+            if (!property.NameEquals("$id"u8)) property.WriteTo(json);
         json.WriteEndObject();
     }
 

@@ -10,17 +10,17 @@ namespace Beam.ML.Vllm.StructuredOutput.Json;
 /// </summary>
 internal sealed class SchemaCompiler
 {
-    private readonly JsonElement _root;
+    private readonly SchemaPart _document;
     private readonly Dictionary<string, Expr> _known = new(StringComparer.Ordinal);
     private readonly Queue<(int Rule, List<SchemaPart> Parts)> _pending = new();
-    private readonly Dictionary<string, SchemaPart> _anchors = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string RootPath, string Name), SchemaPart> _anchors = [];
     private readonly ArraySchemas _arrays;
     private readonly ObjectSchemas _objects;
     private int _work;
 
     private SchemaCompiler(JsonElement root, JsonLayout layout)
     {
-        (_root, Layout) = (root, layout);
+        (_document, Layout) = (SchemaPart.Of(new SchemaRoot("", root)), layout);
         (_arrays, _objects) = (new ArraySchemas(this), new ObjectSchemas(this));
         layout.Bind(Grammar);
         AnyCharacter = Grammar.Add("a character", JsonText.AnyCharacter);
@@ -51,7 +51,7 @@ internal sealed class SchemaCompiler
         using (document)
         {
             var compiler = new SchemaCompiler(document.RootElement, layout);
-            var root = compiler.Compile([new SchemaPart(SchemaPartKind.Whole, "", document.RootElement)]);
+            var root = compiler.Compile([compiler._document]);
             compiler.Grammar.Root = ((RuleExpr)root).Rule;
             while (compiler._pending.TryDequeue(out var item)) compiler.Grammar.Define(item.Rule, compiler.Build(item.Parts));
             return compiler.Grammar;
@@ -145,16 +145,16 @@ internal sealed class SchemaCompiler
     private static int? Schemas(SchemaPart part, string name) =>
         !part.Node.TryGetProperty(name, out var list) ? null : list.ValueKind == JsonValueKind.Array ? list.GetArrayLength() : throw SchemaKeywords.Wrong(part, name, "a list of schemas");
 
-    /// <summary>The schema that a reference names: within this document, by a JSON pointer or an anchor.</summary>
+    /// <summary>The schema that a reference names: below the part's root, by a JSON pointer or an anchor.</summary>
     private SchemaPart Resolve(SchemaPart part, JsonElement reference)
     {
         var text = reference.ValueKind == JsonValueKind.String ? reference.GetString()! : throw SchemaKeywords.Wrong(part, "$ref", "a text");
-        var root = new SchemaPart(SchemaPartKind.Whole, "", _root);
+        var root = SchemaPart.Of(part.Root);
         if (text == "#") return root;
         if (text.StartsWith('#') && !text.StartsWith("#/", StringComparison.Ordinal))
         {
-            if (_anchors.Count == 0) FindAnchors(root);
-            if (_anchors.TryGetValue(text[1..], out var anchored)) return anchored;
+            if (_anchors.Count == 0) FindAnchors(_document);
+            if (_anchors.TryGetValue((root.Path, text[1..]), out var anchored)) return anchored;
         }
         if (!text.StartsWith("#/", StringComparison.Ordinal)) throw SchemaKeywords.Wrong(part, "$ref", $"a reference within the schema, such as '#/$defs/name'; got '{text}'");
         var found = root;
@@ -177,7 +177,7 @@ internal sealed class SchemaCompiler
     {
         if (part.Node.ValueKind == JsonValueKind.Object)
         {
-            if (part.Node.TryGetProperty("$anchor", out var anchor) && anchor.ValueKind == JsonValueKind.String) _anchors.TryAdd(anchor.GetString()!, part);
+            if (part.Node.TryGetProperty("$anchor", out var anchor) && anchor.ValueKind == JsonValueKind.String) _anchors.TryAdd((part.Root.Path, anchor.GetString()!), part);
             foreach (var property in part.Node.EnumerateObject()) FindAnchors(part.Below(property.Name));
         }
         else if (part.Node.ValueKind == JsonValueKind.Array)
