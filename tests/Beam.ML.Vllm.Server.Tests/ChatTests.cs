@@ -49,15 +49,48 @@ public sealed class ChatTests
     }
 
     [Test]
-    public async Task The_prompt_is_the_template_that_the_request_asks_for()
+    public async Task The_prompt_is_the_template_that_a_trusted_request_asks_for()
     {
-        await using var server = await TestServer.StartAsync();
+        await using var server = await TestServer.StartAsync(new ServerOptions { TrustRequestChatTemplate = true });
         const string Own = "{% for m in messages %}{{ m.content }}{% endfor %}{{ greeting }}";
         var answer = await server.PostAsync(Path, new { messages = Question, chat_template = Own, chat_template_kwargs = new { greeting = "!" }, max_tokens = 1, return_token_ids = true });
         Assert.That(answer.At("prompt_token_ids").Ints(), Is.EqualTo(server.Engine.Tokenizer!.Encode(TestServer.Question + "!", addSpecialTokens: false)));
         var error = await server.ErrorAsync(Path, new { messages = Question, chat_template = "{{ raise_exception('Not like this') }}" });
         Assert.That(error.Text("message"), Does.Contain("Not like this"));
         Assert.That((await server.ErrorAsync(Path, new { messages = Question, chat_template = "{% for x in range(999999999) %}{{ x }}{% endfor %}" })).Text("message"), Is.Not.Empty);
+    }
+
+    [Test]
+    public async Task A_template_of_a_requests_own_is_refused_unless_it_is_trusted()
+    {
+        await using var server = await TestServer.StartAsync();
+        var error = await server.ErrorAsync(Path, new { messages = Question, chat_template = "x" });
+        Assert.That(error.Text("param"), Is.EqualTo("chat_template"));
+        Assert.That(error.Text("message"), Does.Contain("--trust-request-chat-template"));
+        foreach (var path in (string[])[Path, "/tokenize", "/v1/embeddings"])
+            Assert.That((await server.ErrorAsync(path, new { messages = Question, chat_template_kwargs = new { chat_template = "x" } })).Text("param"), Is.EqualTo("chat_template"), path);
+        await server.PostAsync(Path, new { messages = Question, chat_template = (string?)null, max_tokens = 1 });
+    }
+
+    [Test]
+    public async Task What_is_odd_in_a_conversation_is_no_failure_of_the_server()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { TrustRequestChatTemplate = true });
+        const string Calls = """{"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "ARGUMENTS"}}]}], "chat_template": "{{ messages[0].tool_calls[0].function.arguments }}", """;
+        var nested = new string('[', 62) + new string(']', 62);
+        Assert.That(await PromptOfAsync(Calls.Replace("ARGUMENTS", nested, StringComparison.Ordinal)), Is.EqualTo(nested));
+        Assert.That(await PromptOfAsync(Calls.Replace("ARGUMENTS", """[\"\\ud800\"]""", StringComparison.Ordinal)), Is.EqualTo("""["\ud800"]"""));
+        Assert.That(await PromptOfAsync("""{"messages": [{"role": "user", "content": "x"}], "chat_template": "{{ a }}", "chat_template_kwargs": {"a": 1, "a": 2}, """), Is.EqualTo("2"));
+        using var zfill = await server.Client.PostAsync(Path, JsonReading.Json("""{"messages": [{"role": "user", "content": "x"}], "chat_template": "{{ '-'.zfill(-1) }}", "max_tokens": 1}"""));
+        Assert.That((int)zfill.StatusCode, Is.LessThan(500));
+
+        async Task<string> PromptOfAsync(string body)
+        {
+            using var response = await server.Client.PostAsync(Path, JsonReading.Json(body + "\"max_tokens\": 1, \"return_token_ids\": true}"));
+            var text = await response.Content.ReadAsStringAsync();
+            Assert.That((int)response.StatusCode, Is.EqualTo(200), text);
+            return server.Engine.Tokenizer!.Decode(TestServer.Parse(text).At("prompt_token_ids").Ints(), skipSpecialTokens: false);
+        }
     }
 
     [Test]
@@ -75,7 +108,7 @@ public sealed class ChatTests
     [Test]
     public async Task Tools_reach_the_template_and_their_calls_become_objects_in_it()
     {
-        await using var server = await TestServer.StartAsync(new ServerOptions { ToolCallParser = "hermes" });
+        await using var server = await TestServer.StartAsync(new ServerOptions { ToolCallParser = "hermes", TrustRequestChatTemplate = true });
         const string Template = "{{ tools[0].function.name if tools else 'none' }}|{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.arguments.city }}{% endfor %}{{ m.content }}{% endfor %}";
         object[] tools = [new { type = "function", function = new { name = "weather", parameters = new { type = "object" } } }];
         object[] messages =

@@ -77,5 +77,5 @@ public sealed class OpenAIClientTests
         Assert.That(server.Engine.Stats.GenerationTokens, Is.LessThan(32_000));
     }
 
-    private static Task<TestServer> StartAsync() => TestServer.StartAsync(new ServerOptions { ApiKeys = ["secret"], ToolCallParser = "hermes" });
+    private static Task<TestServer> StartAsync() => TestServer.StartAsync(new ServerOptions { ApiKeys = ["secret"], ToolCallParser = "hermes", TrustRequestChatTemplate = true });
 }

@@ -67,10 +67,12 @@ public sealed class ChatTemplate
     /// <param name="tools">The functions that the model may call, as JSON schemas.</param>
     /// <param name="documents">Documents to answer from.</param>
     /// <param name="variables">Further variables (vLLM's <c>chat_template_kwargs</c>).</param>
+    /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="ChatTemplateException">The template refuses the conversation, or fails on it.</exception>
+    /// <exception cref="OperationCanceledException">The token was canceled.</exception>
     public string Render(
         JsonElement messages, bool addGenerationPrompt = true, JsonElement? tools = null, JsonElement? documents = null,
-        IReadOnlyDictionary<string, JsonElement>? variables = null)
+        IReadOnlyDictionary<string, JsonElement>? variables = null, CancellationToken cancellationToken = default)
     {
         var globals = new Dictionary<string, object>(StringComparer.Ordinal);
         foreach (var (name, token) in _specialTokens) globals[name] = token;
@@ -80,7 +82,7 @@ public sealed class ChatTemplate
         globals["add_generation_prompt"] = addGenerationPrompt;
         foreach (var (name, value) in variables ?? new Dictionary<string, JsonElement>()) globals[name] = JinjaValues.FromJson(value);
         var hasTools = globals["tools"] is List<object> { Count: > 0 };
-        return (hasTools ? _toolTemplate ?? _template : _template).Render(globals, TimeProvider.System);
+        return (hasTools ? _toolTemplate ?? _template : _template).Render(globals, TimeProvider.System, cancellationToken);
     }
 
     private static ChatTemplate? FromJson(string path, Dictionary<string, string> tokens)

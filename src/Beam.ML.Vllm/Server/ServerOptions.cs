@@ -39,6 +39,12 @@ public sealed record ServerOptions
     /// <summary><c>chat_template</c>: a file with a Jinja template, or the template itself; the model's own by default.</summary>
     public string? ChatTemplate { get; init; }
 
+    /// <summary>
+    /// <c>trust_request_chat_template</c>: a request may bring a template of its own (<c>chat_template</c>). Templates reach nothing but the
+    /// request, and their work is bounded, but that bound is seconds of a processor: false by default.
+    /// </summary>
+    public bool TrustRequestChatTemplate { get; init; }
+
     /// <summary><c>response_role</c>: who answers in a chat; <c>assistant</c> by default.</summary>
     public string ResponseRole { get; init; } = "assistant";
 

@@ -1,7 +1,7 @@
 namespace Beam.ML.Vllm.Chat.Jinja;
 
 /// <summary>Bounds what one rendering may do, so that a hostile template ends in an error.</summary>
-internal sealed class JinjaLimits
+internal sealed class JinjaLimits(CancellationToken cancellationToken)
 {
     /// <summary>The longest text, in UTF-16 code units.</summary>
     public const int MaxText = 64 << 20;
@@ -25,6 +25,7 @@ internal sealed class JinjaLimits
     /// <summary>Counts an evaluation.</summary>
     public void Step()
     {
+        if ((_steps & 0xFFF) == 0) cancellationToken.ThrowIfCancellationRequested();
         if (++_steps > MaxSteps) throw new ChatTemplateException($"the template takes more than {MaxSteps} steps");
     }
 

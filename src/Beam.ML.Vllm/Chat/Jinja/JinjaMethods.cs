@@ -88,7 +88,7 @@ internal static class JinjaMethods
             case "islower": return text.Any(char.IsLower) && !text.Any(char.IsUpper);
             case "removeprefix": return a.Text(0, "prefix") is var prefix && text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text;
             case "removesuffix": return a.Text(0, "suffix") is var suffix && text.EndsWith(suffix, StringComparison.Ordinal) ? text[..^suffix.Length] : text;
-            case "zfill": return text.StartsWith('-') || text.StartsWith('+') ? text[..1] + text[1..].PadLeft(Width() - 1, '0') : text.PadLeft(Width(), '0');
+            case "zfill": return text.StartsWith('-') || text.StartsWith('+') ? text[..1] + text[1..].PadLeft(Math.Max(0, Width() - 1), '0') : text.PadLeft(Width(), '0');
             case "ljust": return text.PadRight(Width(), Fill());
             case "rjust": return text.PadLeft(Width(), Fill());
             case "center": return text.PadLeft(text.Length + Math.Max(0, (Width() - text.Length) / 2), Fill()).PadRight(Width(), Fill());

@@ -13,9 +13,10 @@ internal sealed class JinjaTemplate
     public static JinjaTemplate Parse(string source) => new(JinjaParser.Parse(source));
 
     /// <exception cref="ChatTemplateException">The template raised an error, or went wrong.</exception>
-    public string Render(IReadOnlyDictionary<string, object> variables, TimeProvider time)
+    /// <exception cref="OperationCanceledException">The token was canceled.</exception>
+    public string Render(IReadOnlyDictionary<string, object> variables, TimeProvider time, CancellationToken cancellationToken = default)
     {
-        var limits = new JinjaLimits();
+        var limits = new JinjaLimits(cancellationToken);
         var globals = new JinjaScope(null);
         foreach (var (name, function) in JinjaGlobals.Create(time, limits)) globals.Set(name, function);
         var scope = new JinjaScope(globals);

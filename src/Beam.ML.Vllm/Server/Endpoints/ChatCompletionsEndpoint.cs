@@ -25,7 +25,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : Generation
             MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? Server.Models.DefaultChatTokens,
         });
         var tools = ToolChoice.Read(fields, parameters, Server.Options.ToolCallParser);
-        var prompt = Server.Prompts.Truncate(Server.Chat.Render(fields, Server.Prompts), fields, parameters.MaxTokens);
+        var prompt = Server.Prompts.Truncate(Server.Chat.Render(fields, Server.Prompts, http.RequestAborted), fields, parameters.MaxTokens);
         var request = new GenerationRequest
         {
             Id = RequestIds.Make(http, fields, "chatcmpl"),

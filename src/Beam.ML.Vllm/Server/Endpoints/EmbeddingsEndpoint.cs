@@ -67,7 +67,7 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
             var other => throw ApiException.Invalid($"encoding_format must be float or base64, got '{other}'.", "encoding_format"),
         };
         var prompts = fields.Has("messages")
-            ? [server.Chat.Render(fields, server.Prompts)]
+            ? [server.Chat.Render(fields, server.Prompts, http.RequestAborted)]
             : server.Prompts.Read(fields, "input", server.Options.MaxPromptsPerRequest);
         return new Request(
             RequestIds.Make(http, fields, "embd"), model, server.Models.Adapter(model), prompts.ConvertAll(prompt => server.Prompts.Truncate(prompt, fields, maxTokens: 0)),

@@ -18,7 +18,7 @@ internal sealed class TokenizeEndpoint(ServerContext server) : IEndpoint
             var fields = new JsonFields(body.Json);
             server.Models.Resolve(fields.String("model"));
             withStrings = fields.Bool("return_token_strs");
-            if (fields.Has("messages")) tokens = server.Chat.Render(fields, server.Prompts).TokenIds;
+            if (fields.Has("messages")) tokens = server.Chat.Render(fields, server.Prompts, http.RequestAborted).TokenIds;
             else if (fields.String("prompt") is { } prompt) tokens = server.Prompts.Tokenizer.Encode(prompt, fields.Bool("add_special_tokens", otherwise: true));
             else throw ApiException.Invalid("prompt or messages must be given.", "prompt");
         }

@@ -10,14 +10,18 @@ namespace Beam.ML.Vllm.Server.Protocol;
 /// <summary>Makes a prompt of a request's messages, with the model's chat template or another.</summary>
 internal sealed class ChatRenderer
 {
+    // A body's own nesting, and within it that of arguments which came as text.
+    private const int MaxDepth = 2 * 64;
+
     private readonly LlmEngine _engine;
     private readonly ChatTemplate? _template;
     private readonly Dictionary<string, string> _specialTokens;
+    private readonly bool _trustsRequests;
 
     /// <exception cref="ChatTemplateException">The template cannot be read.</exception>
     public ChatRenderer(LlmEngine engine, ServerOptions options)
     {
-        _engine = engine;
+        (_engine, _trustsRequests) = (engine, options.TrustRequestChatTemplate);
         if (engine.Tokenizer is null)
         {
             _specialTokens = [];
@@ -31,7 +35,7 @@ internal sealed class ChatRenderer
     }
 
     /// <exception cref="ApiException">The messages are not what they must be, or the template refuses them.</exception>
-    public EncodedPrompt Render(JsonFields fields, PromptEncoder prompts)
+    public EncodedPrompt Render(JsonFields fields, PromptEncoder prompts, CancellationToken cancellationToken)
     {
         if (_engine.Tokenizer is null) throw ApiException.Invalid("The engine has no tokenizer (--skip-tokenizer-init), so it cannot chat.", "messages");
         if (fields.Array("messages") is not { } given || given.GetArrayLength() == 0) throw ApiException.Invalid("messages must be given and cannot be empty.", "messages");
@@ -40,20 +44,36 @@ internal sealed class ChatRenderer
         var begins = fields.Bool("add_generation_prompt", otherwise: !continues);
         if (continues && begins) throw ApiException.Invalid("continue_final_message and add_generation_prompt cannot both be true.", "continue_final_message");
 
+        var template = TemplateOf(fields);
         using var messages = Normalize(given);
-        var template = fields.String("chat_template") is { } own ? ChatTemplate.Parse(own, _specialTokens) : _template ?? throw ApiException.Invalid(
-            "The model has no chat template; give one with the request (chat_template) or to the server (--chat-template), or use /v1/completions.", "messages");
-        var text = template.Render(messages.RootElement, begins, ToolsOf(fields), fields.Array("documents"), VariablesOf(fields));
+        var text = template.Render(messages.RootElement, begins, ToolsOf(fields), fields.Array("documents"), VariablesOf(fields), cancellationToken);
         if (continues) text = CutAfterLastMessage(text, messages.RootElement);
         return prompts.Encode(text, fields.Bool("add_special_tokens"));
+    }
+
+    private ChatTemplate TemplateOf(JsonFields fields)
+    {
+        if ((fields.Object("chat_template_kwargs")?.String("chat_template") ?? fields.String("chat_template")) is not { } own)
+        {
+            return _template ?? throw ApiException.Invalid(
+                "The model has no chat template; give one to the server (--chat-template), or use /v1/completions.", "messages");
+        }
+
+        return _trustsRequests ? ChatTemplate.Parse(own, _specialTokens) : throw ApiException.Invalid(
+            "The request brings a chat template of its own, which this server does not trust: it is not started with --trust-request-chat-template.", "chat_template");
     }
 
     /// <summary>Tools as the template gets them; none if the model may not call any.</summary>
     private static JsonElement? ToolsOf(JsonFields fields) =>
         fields.Get("tool_choice") is { ValueKind: JsonValueKind.String } choice && choice.ValueEquals("none"u8) ? null : fields.Array("tools");
 
-    private static Dictionary<string, JsonElement>? VariablesOf(JsonFields fields) =>
-        fields.Object("chat_template_kwargs")?.Json.EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
+    private static Dictionary<string, JsonElement>? VariablesOf(JsonFields fields)
+    {
+        if (fields.Object("chat_template_kwargs") is not { } given) return null;
+        var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var property in given.Json.EnumerateObject()) variables[property.Name] = property.Value;
+        return variables;
+    }
 
     private static string CutAfterLastMessage(string text, JsonElement messages)
     {
@@ -75,7 +95,7 @@ internal sealed class ChatRenderer
             json.WriteEndArray();
         }
 
-        return JsonDocument.Parse(buffer.WrittenMemory);
+        return JsonDocument.Parse(buffer.WrittenMemory, new JsonDocumentOptions { MaxDepth = MaxDepth });
     }
 
     private static void WriteMessage(Utf8JsonWriter json, JsonElement message, string path)
@@ -164,15 +184,19 @@ internal sealed class ChatRenderer
 
     private static void WriteArguments(Utf8JsonWriter json, JsonElement text)
     {
+        byte[] written;
         try
         {
             using var arguments = JsonDocument.Parse(JsonFields.AsString(text, "arguments") is { Length: > 0 } given ? given : "{}");
-            arguments.RootElement.WriteTo(json);
+            written = JsonSerializer.SerializeToUtf8Bytes(arguments.RootElement);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // What a model once wrote is not always JSON.
+            // What a model once wrote is not always JSON, or has half of a surrogate pair.
             text.WriteTo(json);
+            return;
         }
+
+        json.WriteRawValue(written, skipInputValidation: true);
     }
 }
