@@ -129,7 +129,6 @@ public sealed class ChatTests
     [TestCase("""{"messages": [17]}""", "messages[0]")]
     [TestCase("""{"messages": [{"content": "x"}]}""", "messages[0].role")]
     [TestCase("""{"messages": [{"role": "user", "content": 17}]}""", "messages[0].content")]
-    [TestCase("""{"messages": [{"role": "user", "content": "\ud800"}]}""", "messages[0].content")]
     public async Task Messages_that_are_none_are_refused_by_their_place(string body, string parameter)
     {
         await using var server = await TestServer.StartAsync();

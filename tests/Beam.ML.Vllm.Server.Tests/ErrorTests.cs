@@ -79,6 +79,36 @@ public sealed class ErrorTests
         }
     }
 
+    [TestCase("/v1/completions", """{"prompt": "a", "\ud800": 1}""")]
+    [TestCase("/v1/completions", """{"prompt": "\\\ud800\ud800"}""")]
+    [TestCase("/v1/completions", """{"prompt": "\udc00"}""")]
+    [TestCase("/v1/completions", """{"prompt": "\ud800\u0041"}""")]
+    [TestCase("/v1/chat/completions", """{"messages": [{"role": "user", "content": "\ud800"}]}""")]
+    [TestCase("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x", "name": "\ud800"}]}""")]
+    [TestCase("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x", "\ud800": 1}]}""")]
+    [TestCase("/v1/chat/completions", """{"messages": [{"role": "user", "content": "x"}], "tool_choice": "required", "tools": [{"type": "function", "function": {"name": "\ud800"}}]}""")]
+    [TestCase("/v1/completions", """{"prompt": "a", "guided_json": {"properties": {"\ud800": {}}}}""")]
+    [TestCase("/tokenize", """{"prompt": "a", "\udfff": ""}""")]
+    public async Task Half_a_surrogate_pair_is_refused_wherever_it_is(string path, string body)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.Client.PostAsync(path, JsonReading.Json(body));
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        Assert.That(TestServer.Parse(await response.Content.ReadAsStringAsync()).Text("error", "message"), Does.Contain(@"half a surrogate pair, \u"));
+    }
+
+    [Test]
+    public async Task Whole_surrogate_pairs_and_escapes_that_look_like_halves_are_text()
+    {
+        await using var server = await TestServer.StartAsync();
+        foreach (var (text, expected) in new[] { (@"\ud83d\ude00", "\U0001F600"), (@"\\ud800", @"\ud800"), (@"\u0041\n", "A\n") })
+        {
+            using var response = await server.Client.PostAsync("/tokenize", JsonReading.Json($"{{\"prompt\": \"{text}\", \"add_special_tokens\": false}}"));
+            var tokens = TestServer.Parse(await response.Content.ReadAsStringAsync()).At("tokens").Ints();
+            Assert.That(server.Engine.Tokenizer!.Decode(tokens), Is.EqualTo(expected));
+        }
+    }
+
     [Test]
     public async Task Bodies_and_prompts_that_are_too_long_are_refused_before_they_cost_anything()
     {

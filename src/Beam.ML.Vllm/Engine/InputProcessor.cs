@@ -11,23 +11,36 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
     private readonly StructuredOutputCompiler? _structures = engine.Tokenizer is null ? null : new StructuredOutputCompiler(engine.Tokenizer);
     private long _requestCount;
 
-    /// <summary>A request for text.</summary>
-    /// <exception cref="InvalidRequestException">The request cannot be served as it is.</exception>
-    public RequestGroup Generation(
-        ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, LoraAdapter? adapter = null)
+    /// <summary>Checks what prompts share and does once what is the same for all of them, on the caller's thread: words to tokens, a constraint to an automaton.</summary>
+    /// <exception cref="InvalidRequestException">The parameters cannot be served as they are.</exception>
+    public PreparedParams Prepare(SamplingParams parameters, CancellationToken cancellationToken = default)
     {
-        RequestCheck.Check(promptIds, parameters, engine);
-        return Unchecked(RequestCheck.Truncate(promptIds, parameters, engine.MaxModelLength), prompt, WithBadWords(parameters), requestId, priority, adapter);
+        RequestCheck.Check(parameters, engine);
+        cancellationToken.ThrowIfCancellationRequested();
+        return new PreparedParams(WithBadWords(parameters), ConstraintOf(parameters));
     }
 
-    /// <summary>A request of the engine's own, or one that has been checked.</summary>
-    public RequestGroup Unchecked(
-        ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, LoraAdapter? adapter = null)
+    /// <summary>A request for text.</summary>
+    /// <exception cref="InvalidRequestException">The prompt cannot be served as it is.</exception>
+    public RequestGroup Generation(
+        ReadOnlySpan<int> promptIds, string? prompt, PreparedParams prepared, string? requestId, int priority, LoraAdapter? adapter = null)
     {
+        promptIds = RequestCheck.Truncate(promptIds, prepared.Parameters, engine.MaxModelLength);
+        RequestCheck.Check(promptIds, engine.MaxModelLength - 1, engine);
+        return Make(promptIds, prompt, prepared, requestId, priority, adapter);
+    }
+
+    /// <summary>A request of the engine's own.</summary>
+    public RequestGroup Unchecked(
+        ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, LoraAdapter? adapter = null) =>
+        Make(promptIds, prompt, new PreparedParams(parameters), requestId, priority, adapter);
+
+    private RequestGroup Make(ReadOnlySpan<int> promptIds, string? prompt, PreparedParams prepared, string? requestId, int priority, LoraAdapter? adapter)
+    {
+        var (parameters, constraint) = (prepared.Parameters, prepared.Constraint);
         var count = parameters.Sequences;
         var number = Interlocked.Add(ref _requestCount, count) - count + 1;
-        var id = requestId ?? $"req-{number}";
-        var constraint = ConstraintOf(parameters);
+        var id = requestId ?? NewId("req");
 
         // Completions have one prompt between them, whatever is made of it, and one set of parameters but for the first.
         var ids = promptIds.ToArray();
@@ -62,12 +75,15 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
         }
 
         RequestCheck.Check(promptIds, engine.MaxModelLength, engine);
-        var id = requestId ?? $"embd-{Interlocked.Increment(ref _requestCount)}";
+        var id = requestId ?? NewId("embd");
         var ids = promptIds.ToArray();
         var collector = new OutputCollector(id, prompt, ids, parameters);
         var sequence = new Sequence(id, ids, parameters, new SamplerState(parameters, promptIds), priority) { Pools = true, Lora = adapter };
         return new RequestGroup(id, collector, [(sequence, new OutputState(sequence, tokenizer: null, collector))], priority);
     }
+
+    /// <summary>An id for a request that came without one: none that a caller could have chosen.</summary>
+    private static string NewId(string kind) => $"{kind}-{Guid.NewGuid():N}";
 
     /// <summary>The parameters of a request's first completion, or of the others.</summary>
     private static SamplingParams ParametersOf(SamplingParams request, bool isFirst) => request.Sequences == 1 ? request : request with
@@ -80,7 +96,7 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
         Logprobs = request.Sequences > request.N && request.NumLogprobs is null ? 0 : request.Logprobs,
     };
 
-    /// <summary>Compiles what the output must look like, on the caller's thread; null if it is free.</summary>
+    /// <summary>Compiles what the output must look like; null if it is free.</summary>
     private CompiledConstraint? ConstraintOf(SamplingParams parameters)
     {
         if (parameters.StructuredOutputs is not { } wanted) return null;

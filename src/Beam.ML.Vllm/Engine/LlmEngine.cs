@@ -213,7 +213,18 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         int priority,
         LoraRequest? lora,
         CancellationToken cancellationToken) =>
-        StreamAsync(adapter => _inputs.Generation(promptIds.Span, prompt, parameters, requestId, priority, adapter), requestId, priority, lora, cancellationToken);
+        StreamAsync(
+            adapter => _inputs.Generation(promptIds.Span, prompt, _inputs.Prepare(parameters, cancellationToken), requestId, priority, adapter),
+            requestId, priority, lora, cancellationToken);
+
+    /// <summary>Does once what requests with the same parameters share.</summary>
+    /// <exception cref="InvalidRequestException">The parameters cannot be served as they are.</exception>
+    internal PreparedParams Prepare(SamplingParams parameters, CancellationToken cancellationToken) => _inputs.Prepare(parameters, cancellationToken);
+
+    /// <summary>Continues a prompt with parameters that were prepared.</summary>
+    internal IAsyncEnumerable<RequestOutput> GenerateAsync(
+        ReadOnlyMemory<int> promptTokenIds, PreparedParams prepared, string? requestId, int priority, LoraRequest? lora, CancellationToken cancellationToken) =>
+        StreamAsync(adapter => _inputs.Generation(promptTokenIds.Span, prompt: null, prepared, requestId, priority, adapter), requestId, priority, lora, cancellationToken);
 
     /// <summary>Serves one request from its making to its last output.</summary>
     private async IAsyncEnumerable<RequestOutput> StreamAsync(

@@ -5,7 +5,14 @@ namespace Beam.ML.Vllm.Engine;
 /// <summary>Refuses requests that cannot be served, before they reach the engine.</summary>
 internal static class RequestCheck
 {
-    /// <summary>What of a request can be checked without its prompt, and so once for all that share it.</summary>
+    /// <summary>All that can be checked without a prompt, and so once for all that share the parameters.</summary>
+    public static void Check(SamplingParams parameters, LlmEngine engine)
+    {
+        Check(parameters, hasTokenizer: engine.Tokenizer is not null);
+        Check(parameters, engine.VocabularySize, engine.Options.MaxLogprobs);
+    }
+
+    /// <summary>What does not depend on the model.</summary>
     public static void Check(SamplingParams parameters, bool hasTokenizer)
     {
         try
@@ -65,14 +72,6 @@ internal static class RequestCheck
                 };
             }
         }
-    }
-
-    /// <summary>All that there is to check.</summary>
-    public static void Check(ReadOnlySpan<int> prompt, SamplingParams parameters, LlmEngine engine)
-    {
-        Check(parameters, hasTokenizer: engine.Tokenizer is not null);
-        Check(parameters, engine.VocabularySize, engine.Options.MaxLogprobs);
-        Check(Truncate(prompt, parameters, engine.MaxModelLength), engine.MaxModelLength - 1, engine);
     }
 
     /// <summary>What truncate_prompt_tokens leaves of a prompt: its end.</summary>

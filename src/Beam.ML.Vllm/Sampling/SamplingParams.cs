@@ -30,6 +30,12 @@ public sealed record SamplingParams
     /// <summary>Characters (UTF-16 code units) that the strings of <see cref="Stop"/> may have together.</summary>
     public const int MaxStopCharacters = 16384;
 
+    /// <summary>Words that <see cref="BadWords"/> may have.</summary>
+    public const int MaxBadWords = 256;
+
+    /// <summary>Characters (UTF-16 code units) that the words of <see cref="BadWords"/> may have together.</summary>
+    public const int MaxBadWordsCharacters = 16384;
+
     /// <summary>Tokens that <see cref="LogprobTokenIds"/> may name.</summary>
     public const int MaxLogprobTokenIds = 128;
 
@@ -126,7 +132,10 @@ public sealed record SamplingParams
     /// <summary>If set, no other token is chosen. Not empty.</summary>
     public IReadOnlyList<int>? AllowedTokenIds { get; init; }
 
-    /// <summary>Words that never come out, at the beginning of the text or after a space. None may be empty.</summary>
+    /// <summary>
+    /// Words that never come out, at the beginning of the text or after a space: up to <see cref="MaxBadWords"/> of <see cref="MaxBadWordsCharacters"/>
+    /// together. None may be empty.
+    /// </summary>
     public IReadOnlyList<string> BadWords { get; init; } = [];
 
     /// <summary>Sequences of tokens that never come out: the last token of one is not chosen right after the rest of it.</summary>
@@ -189,6 +198,8 @@ public sealed record SamplingParams
         Require(Stop.Sum(s => (long)(s?.Length ?? 0)) <= MaxStopCharacters, $"stop must have at most {MaxStopCharacters} characters in all, got {Stop.Sum(s => (long)(s?.Length ?? 0))}.");
         Require(Stop.All(s => !string.IsNullOrEmpty(s)), "stop cannot contain an empty string.");
         Require(Stop.Count == 0 || Detokenize, "stop strings are only supported when detokenize is true. Set detokenize to true to use stop.");
+        Require(BadWords.Count <= MaxBadWords, $"bad_words must have at most {MaxBadWords} words, got {BadWords.Count}.");
+        Require(BadWords.Sum(w => (long)(w?.Length ?? 0)) <= MaxBadWordsCharacters, $"bad_words must have at most {MaxBadWordsCharacters} characters in all, got {BadWords.Sum(w => (long)(w?.Length ?? 0))}.");
         Require(BadWords.All(w => !string.IsNullOrEmpty(w)), "bad_words cannot contain an empty string.");
         Require(StopTokenIds.All(id => id >= 0), "stop_token_ids cannot contain negative ids.");
         Require(AllowedTokenIds is not { Count: 0 }, "allowed_token_ids cannot be empty.");

@@ -19,6 +19,11 @@ public sealed class OpenAIServer : IAsyncDisposable
 
     private const int MaxConnections = 16_384;
 
+    /// <summary>A body that takes longer than this must come at <see cref="MinBodyRate"/> bytes a second: what it takes of the memory for bodies, others lack.</summary>
+    private static readonly TimeSpan BodyPatience = TimeSpan.FromSeconds(30);
+
+    private const double MinBodyRate = 64 << 10;
+
     /// <summary>What aborted requests have to tell their clients so.</summary>
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
@@ -117,6 +122,7 @@ public sealed class OpenAIServer : IAsyncDisposable
     {
         kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodySize;
         kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+        kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(MinBodyRate, BodyPatience);
         if (endPoint is null) kestrel.ListenUnixSocket(options.UnixSocketPath!, Protocol);
         else kestrel.Listen(endPoint, Protocol);
 

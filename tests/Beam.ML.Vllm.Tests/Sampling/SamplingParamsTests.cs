@@ -40,6 +40,8 @@ public sealed class SamplingParamsTests
         new object[] { new SamplingParams { LogitBias = new Dictionary<int, float> { [1] = float.NaN } }, "logit_bias" },
         new object[] { new SamplingParams { BadWordsTokenIds = [[]] }, "bad_words" },
         new object[] { new SamplingParams { BadWords = [""] }, "bad_words" },
+        new object[] { new SamplingParams { BadWords = [.. Enumerable.Range(0, 257).Select(i => $"{i}")] }, "at most 256 words" },
+        new object[] { new SamplingParams { BadWords = ["a", new string('b', 16_384)] }, "at most 16384 characters" },
         new object[] { new SamplingParams { N = 16385 }, "at most 16384" },
         new object[] { new SamplingParams { N = 3, BestOf = 2 }, "best_of must be greater than or equal to n" },
         new object[] { new SamplingParams { BestOf = 2, Temperature = 0 }, "best_of must be 1" },

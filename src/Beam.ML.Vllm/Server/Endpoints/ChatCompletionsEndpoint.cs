@@ -10,7 +10,7 @@ namespace Beam.ML.Vllm.Server.Endpoints;
 /// <summary>/v1/chat/completions: answers conversations.</summary>
 internal sealed class ChatCompletionsEndpoint(ServerContext server) : GenerationEndpoint(server)
 {
-    protected override (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields)
+    protected override (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields, CancellationToken cancellationToken)
     {
         var model = Server.Models.Resolve(fields.String("model"));
         var stream = StreamOptions.Read(fields);
@@ -25,7 +25,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : Generation
             MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? Server.Models.DefaultChatTokens,
         });
         var tools = ToolChoice.Read(fields, parameters, Server.Options.ToolCallParser);
-        var prompt = Server.Prompts.Truncate(Server.Chat.Render(fields, Server.Prompts, http.RequestAborted), fields, parameters.MaxTokens);
+        var prompt = Server.Prompts.Truncate(Server.Chat.Render(fields, Server.Prompts, cancellationToken), fields, parameters.MaxTokens);
         var request = new GenerationRequest
         {
             Id = RequestIds.Make(http, fields, "chatcmpl"),

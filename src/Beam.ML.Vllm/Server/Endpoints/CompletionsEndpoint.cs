@@ -8,7 +8,7 @@ namespace Beam.ML.Vllm.Server.Endpoints;
 /// <summary>/v1/completions: continues prompts.</summary>
 internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndpoint(server)
 {
-    protected override (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields)
+    protected override (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields, CancellationToken cancellationToken)
     {
         if (fields.Has("suffix")) throw ApiException.Invalid("suffix is not supported: models continue a prompt, they do not fill a gap.", "suffix");
         var model = Server.Models.Resolve(fields.String("model"));
@@ -27,7 +27,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndp
             Logprobs = parameters.LogprobTokenIds is null ? logprobs : null,
             PromptLogprobs = parameters.PromptLogprobs ?? (echo ? logprobs : null),
         });
-        var prompts = Server.Prompts.Read(fields, "prompt", Server.Options.MaxPromptsPerRequest)
+        var prompts = Server.Prompts.Read(fields, "prompt", Server.Options.MaxPromptsPerRequest, cancellationToken)
             .ConvertAll(prompt => Server.Prompts.Truncate(prompt, fields, parameters.MaxTokens));
         if (echo && !fields.Bool("return_token_ids"))
         {

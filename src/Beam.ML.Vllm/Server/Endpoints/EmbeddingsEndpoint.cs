@@ -16,30 +16,12 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
 
     public async Task HandleAsync(HttpContext http)
     {
-        Request request;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
-        {
-            var fields = JsonFields.OfRequest(body.Json);
-            request = Read(http, fields);
-            RequestTrace.Of(http).Ignore(fields);
-        }
-
-        Check(request);
-
+        var request = await server.ReadAsync(http, (fields, cancellationToken) => Read(http, fields, cancellationToken));
         using var pass = server.Admission.Enter(request.Prompts.Count);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, server.Stopping);
-        EmbeddingOutput[] outputs;
-        try
-        {
-            outputs = await Task.WhenAll(request.Prompts.Select((prompt, i) =>
-                server.Engine.EmbedAsync(prompt.TokenIds, request.Pooling, $"{request.Id}-{i}", request.Priority, request.Lora, stop.Token)));
-        }
-        catch
-        {
-            await stop.CancelAsync();
-            throw;
-        }
-
+        var outputs = new EmbeddingOutput[request.Prompts.Count];
+        await EachPrompt.RunAsync(outputs.Length, stop, async i => outputs[i] = await server.Engine.EmbedAsync(
+            request.Prompts[i].TokenIds, request.Pooling, $"{request.Id}-{i}", request.Priority, request.Lora, stop.Token));
         RequestTrace.Of(http).Usage = new Usage(outputs.Sum(output => output.PromptTokenIds.Count), 0, 0);
         await JsonResponse.WriteAsync(http.Response, json => Write(json, request, outputs));
     }
@@ -56,7 +38,7 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
         }
     }
 
-    private Request Read(HttpContext http, JsonFields fields)
+    private Request Read(HttpContext http, JsonFields fields, CancellationToken cancellationToken)
     {
         var model = server.Models.Resolve(fields.String("model"));
         if (fields.Has("dimensions")) throw ApiException.Invalid("dimensions is not supported: the model's embeddings have one length.", "dimensions");
@@ -67,11 +49,13 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
             var other => throw ApiException.Invalid($"encoding_format must be float or base64, got '{other}'.", "encoding_format"),
         };
         var prompts = fields.Has("messages")
-            ? [server.Chat.Render(fields, server.Prompts, http.RequestAborted)]
-            : server.Prompts.Read(fields, "input", server.Options.MaxPromptsPerRequest);
-        return new Request(
+            ? [server.Chat.Render(fields, server.Prompts, cancellationToken)]
+            : server.Prompts.Read(fields, "input", server.Options.MaxPromptsPerRequest, cancellationToken);
+        var request = new Request(
             RequestIds.Make(http, fields, "embd"), model, server.Models.Adapter(model), prompts.ConvertAll(prompt => server.Prompts.Truncate(prompt, fields, maxTokens: 0)),
             new PoolingParams { Normalize = fields.Bool("normalize", otherwise: true) }, fields.Int("priority") ?? 0, base64);
+        Check(request);
+        return request;
     }
 
     private static void Write(Utf8JsonWriter json, Request request, EmbeddingOutput[] outputs)

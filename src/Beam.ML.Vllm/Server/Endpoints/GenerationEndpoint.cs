@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Beam.ML.Vllm.Server.Endpoints;
 
-/// <summary>An endpoint that has the engine generate: it reads what is wanted, lets go of the body, and then answers.</summary>
+/// <summary>An endpoint that has the engine generate: it reads what is wanted, makes ready what all prompts share, lets go of the body, and then answers.</summary>
 internal abstract class GenerationEndpoint(ServerContext server) : IEndpoint
 {
     private readonly Generator _generator = new(server);
@@ -17,18 +17,14 @@ internal abstract class GenerationEndpoint(ServerContext server) : IEndpoint
 
     public async Task HandleAsync(HttpContext http)
     {
-        GenerationRequest request;
-        IAnswerFormat format;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
+        var (request, prepared, format) = await server.ReadAsync(http, (fields, cancellationToken) =>
         {
-            var fields = JsonFields.OfRequest(body.Json);
-            (request, format) = Read(http, fields);
-            RequestTrace.Of(http).Ignore(fields);
-        }
-
-        await _generator.AnswerAsync(http, request, format);
+            var (request, format) = Read(http, fields, cancellationToken);
+            return (request, _generator.Prepare(request, cancellationToken), format);
+        });
+        await _generator.AnswerAsync(http, request, prepared, format);
     }
 
     /// <exception cref="ApiException">A field is wrong.</exception>
-    protected abstract (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields);
+    protected abstract (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields, CancellationToken cancellationToken);
 }

@@ -13,7 +13,7 @@ internal sealed class LoadLoraEndpoint(ServerContext server) : IEndpoint
 
     public async Task HandleAsync(HttpContext http)
     {
-        var lora = await ReadAsync(http);
+        var lora = await server.ReadAsync(http, (fields, _) => Read(fields));
         if (server.Models.Names.Contains(lora.Name) || server.Engine.FindLora(lora.Name) is not null)
             throw ApiException.Invalid($"The name '{lora.Name}' is taken; unload that adapter first, or choose another name.", "lora_name");
         try
@@ -28,10 +28,8 @@ internal sealed class LoadLoraEndpoint(ServerContext server) : IEndpoint
         await http.Response.WriteAsync($"Success: LoRA adapter '{lora.Name}' added successfully.", http.RequestAborted);
     }
 
-    private static async Task<LoraRequest> ReadAsync(HttpContext http)
+    private static LoraRequest Read(JsonFields fields)
     {
-        using var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted);
-        var fields = new JsonFields(body.Json);
         if (fields.String("lora_name") is not { Length: > 0 } name) throw ApiException.Invalid("lora_name must be given.", "lora_name");
         if (fields.String("lora_path") is not { Length: > 0 } path) throw ApiException.Invalid("lora_path must be given.", "lora_path");
         return new LoraRequest(name, path);
@@ -45,8 +43,7 @@ internal sealed class UnloadLoraEndpoint(ServerContext server) : IEndpoint
 
     public async Task HandleAsync(HttpContext http)
     {
-        string? name;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted)) name = new JsonFields(body.Json).String("lora_name");
+        var name = await server.ReadAsync(http, (fields, _) => fields.String("lora_name"));
         if (string.IsNullOrEmpty(name)) throw ApiException.Invalid("lora_name must be given.", "lora_name");
         if (!server.Engine.RemoveLora(name)) throw ApiException.NotFound($"There is no adapter '{name}'.", "lora_name");
         await http.Response.WriteAsync($"Success: LoRA adapter '{name}' removed successfully.", http.RequestAborted);

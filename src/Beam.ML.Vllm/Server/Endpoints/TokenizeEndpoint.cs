@@ -11,18 +11,7 @@ internal sealed class TokenizeEndpoint(ServerContext server) : IEndpoint
 
     public async Task HandleAsync(HttpContext http)
     {
-        int[] tokens;
-        bool withStrings;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
-        {
-            var fields = new JsonFields(body.Json);
-            server.Models.Resolve(fields.String("model"));
-            withStrings = fields.Bool("return_token_strs");
-            if (fields.Has("messages")) tokens = server.Chat.Render(fields, server.Prompts, http.RequestAborted).TokenIds;
-            else if (fields.String("prompt") is { } prompt) tokens = server.Prompts.Tokenizer.Encode(prompt, fields.Bool("add_special_tokens", otherwise: true));
-            else throw ApiException.Invalid("prompt or messages must be given.", "prompt");
-        }
-
+        var (tokens, withStrings) = await server.ReadAsync(http, Read);
         await JsonResponse.WriteAsync(http.Response, json =>
         {
             json.WriteStartObject();
@@ -43,31 +32,13 @@ internal sealed class TokenizeEndpoint(ServerContext server) : IEndpoint
             json.WriteEndObject();
         });
     }
-}
 
-/// <summary>/detokenize: the text of tokens.</summary>
-internal sealed class DetokenizeEndpoint(ServerContext server) : IEndpoint
-{
-    public IReadOnlyList<string> Methods => EndpointMethods.Post;
-
-    public async Task HandleAsync(HttpContext http)
+    private (int[] Tokens, bool WithStrings) Read(JsonFields fields, CancellationToken cancellationToken)
     {
-        string text;
-        using (var body = await RequestBody.ReadAsync(http.Request, http.RequestAborted))
-        {
-            var fields = new JsonFields(body.Json);
-            server.Models.Resolve(fields.String("model"));
-            var tokens = JsonFields.AsTokenIds(fields.Array("tokens") ?? throw ApiException.Invalid("tokens must be given.", "tokens"), "tokens");
-            if (tokens.FirstOrDefault(id => id >= server.Engine.VocabularySize, -1) is var unknown and >= 0)
-                throw ApiException.Invalid($"Token id {unknown} is out of vocabulary: the model knows 0 to {server.Engine.VocabularySize - 1}.", "tokens");
-            text = server.Prompts.Tokenizer.Decode(tokens, skipSpecialTokens: false);
-        }
-
-        await JsonResponse.WriteAsync(http.Response, json =>
-        {
-            json.WriteStartObject();
-            json.WriteString("prompt"u8, text);
-            json.WriteEndObject();
-        });
+        server.Models.Resolve(fields.String("model"));
+        var withStrings = fields.Bool("return_token_strs");
+        if (fields.Has("messages")) return (server.Chat.Render(fields, server.Prompts, cancellationToken).TokenIds, withStrings);
+        if (fields.String("prompt") is not { } prompt) throw ApiException.Invalid("prompt or messages must be given.", "prompt");
+        return (server.Prompts.Tokenizer.Encode(prompt, fields.Bool("add_special_tokens", otherwise: true)), withStrings);
     }
 }

@@ -10,49 +10,66 @@ namespace Beam.ML.Vllm.Server.Generation;
 internal sealed class Generator(ServerContext server)
 {
     /// <exception cref="ApiException">The request cannot be served as it is; nothing has been sent.</exception>
-    public async Task AnswerAsync(HttpContext http, GenerationRequest request, IAnswerFormat format)
+    public async Task AnswerAsync(HttpContext http, GenerationRequest request, PreparedParams prepared, IAnswerFormat format)
     {
-        Check(request);
         using var pass = server.Admission.Enter(request.Sequences);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, server.Stopping);
-        if (request.Stream.Stream) await StreamAsync(http, request, format, stop);
-        else await CompleteAsync(http, request, format, stop);
+        if (request.Stream.Stream) await StreamAsync(http, request, prepared, format, stop);
+        else await CompleteAsync(http, request, prepared, format, stop);
     }
 
-    private void Check(GenerationRequest request)
+    /// <summary>Checks a request, and does what is the same for all of its prompts.</summary>
+    /// <exception cref="ApiException">The request cannot be served as it is.</exception>
+    /// <exception cref="EngineDeadException">The engine serves nothing any more.</exception>
+    public PreparedParams Prepare(GenerationRequest request, CancellationToken cancellationToken)
     {
         var engine = server.Engine;
         if (!engine.IsAlive) throw new EngineDeadException("The engine has stopped.");
         if (request.Priority != 0 && engine.Options.SchedulingPolicy != SchedulingPolicy.Priority)
             throw ApiException.Invalid("priority is for engines with --scheduling-policy priority; this one serves first come, first served.", "priority");
-        var parameters = request.Parameters with { OutputKind = request.Stream.Stream ? OutputKind.Delta : OutputKind.FinalOnly };
-        foreach (var prompt in request.Prompts)
+        try
         {
-            try
+            foreach (var prompt in request.Prompts)
             {
-                RequestCheck.Check(prompt.TokenIds, parameters, engine);
-            }
-            catch (InvalidRequestException e)
-            {
-                throw ApiException.Invalid(e.Message, request.FieldOf(e.Field), e);
+                cancellationToken.ThrowIfCancellationRequested();
+                RequestCheck.Check(prompt.TokenIds, engine.MaxModelLength - 1, engine);
+                CheckLength(request.Parameters, prompt.TokenIds.Length);
             }
 
-            if (request.Parameters.MaxTokens is { } maxTokens && prompt.TokenIds.Length + (long)maxTokens > engine.MaxModelLength)
-            {
-                throw ApiException.Invalid(
-                    $"This model's maximum context length is {engine.MaxModelLength} tokens. However, max_tokens is {maxTokens} and the prompt has {prompt.TokenIds.Length} tokens, " +
-                    $"{prompt.TokenIds.Length + (long)maxTokens} in total. Shorten the prompt, or ask for fewer tokens.", "max_tokens");
-            }
+            return engine.Prepare(request.Parameters with { OutputKind = request.Stream.Stream ? OutputKind.Delta : OutputKind.FinalOnly }, cancellationToken);
+        }
+        catch (InvalidRequestException e)
+        {
+            throw ApiException.Invalid(e.Message, request.FieldOf(e.Field), e);
         }
     }
 
-    private async Task CompleteAsync(HttpContext http, GenerationRequest request, IAnswerFormat format, CancellationTokenSource stop)
+    private void CheckLength(SamplingParams parameters, int promptLength)
+    {
+        var limit = server.Engine.MaxModelLength;
+        if (parameters.MaxTokens is { } maxTokens && promptLength + (long)maxTokens > limit)
+        {
+            throw ApiException.Invalid(
+                $"This model's maximum context length is {limit} tokens. However, max_tokens is {maxTokens} and the prompt has {promptLength} tokens, " +
+                $"{promptLength + (long)maxTokens} in total. Shorten the prompt, or ask for fewer tokens.", "max_tokens");
+        }
+
+        // Without max_tokens the end of the context is the end of the text.
+        if (parameters.MinTokens > limit - promptLength)
+        {
+            throw ApiException.Invalid(
+                $"min_tokens is {parameters.MinTokens}, and this model's maximum context length of {limit} tokens leaves {limit - promptLength} behind the prompt. " +
+                "Shorten the prompt, or ask for fewer tokens.", "min_tokens");
+        }
+    }
+
+    private async Task CompleteAsync(HttpContext http, GenerationRequest request, PreparedParams prepared, IAnswerFormat format, CancellationTokenSource stop)
     {
         var outputs = new RequestOutput[request.Prompts.Count];
-        await ForEachPromptAsync(request, stop, async i =>
+        await EachPrompt.RunAsync(request.Prompts.Count, stop, async i =>
         {
             if (request.Search is { } search) outputs[i] = await SearchAsync(request, search, i, stop.Token);
-            else await foreach (var output in Start(request, i, OutputKind.FinalOnly, stop.Token)) outputs[i] = output;
+            else await foreach (var output in Start(request, prepared, i, stop.Token)) outputs[i] = output;
         });
         var usage = new Usage();
         foreach (var output in outputs) usage = Add(usage, output.Metrics);
@@ -60,15 +77,15 @@ internal sealed class Generator(ServerContext server)
         await JsonResponse.WriteAsync(http.Response, json => format.Write(json, outputs, usage));
     }
 
-    private async Task StreamAsync(HttpContext http, GenerationRequest request, IAnswerFormat format, CancellationTokenSource stop)
+    private async Task StreamAsync(HttpContext http, GenerationRequest request, PreparedParams prepared, IAnswerFormat format, CancellationTokenSource stop)
     {
         using var stream = new EventStream(http.Response);
         var usage = new Usage();
         try
         {
-            await ForEachPromptAsync(request, stop, async i =>
+            await EachPrompt.RunAsync(request.Prompts.Count, stop, async i =>
             {
-                await foreach (var output in Start(request, i, OutputKind.Delta, stop.Token))
+                await foreach (var output in Start(request, prepared, i, stop.Token))
                 {
                     await stream.EnterAsync(stop.Token);
                     try
@@ -101,10 +118,8 @@ internal sealed class Generator(ServerContext server)
         await stream.DoneAsync(http.RequestAborted);
     }
 
-    private IAsyncEnumerable<RequestOutput> Start(GenerationRequest request, int prompt, OutputKind kind, CancellationToken cancellationToken) =>
-        server.Engine.GenerateAsync(
-            request.Prompts[prompt].TokenIds, request.Parameters with { OutputKind = kind },
-            IdOf(request, prompt), request.Priority, request.Lora, cancellationToken);
+    private IAsyncEnumerable<RequestOutput> Start(GenerationRequest request, PreparedParams prepared, int prompt, CancellationToken cancellationToken) =>
+        server.Engine.GenerateAsync(request.Prompts[prompt].TokenIds, prepared, IdOf(request, prompt), request.Priority, request.Lora, cancellationToken);
 
     /// <summary>The best completions of a prompt, as many as were asked for, and no more of their log probabilities than that.</summary>
     private async Task<RequestOutput> SearchAsync(GenerationRequest request, BeamSearchParams search, int prompt, CancellationToken cancellationToken)
@@ -116,31 +131,6 @@ internal sealed class Generator(ServerContext server)
     }
 
     private static string IdOf(GenerationRequest request, int prompt) => request.Prompts.Count == 1 ? request.Id : $"{request.Id}-{prompt}";
-
-    /// <summary>All prompts at a time. The first that fails ends the others, and its failure is what is thrown.</summary>
-    private static async Task ForEachPromptAsync(GenerationRequest request, CancellationTokenSource stop, Func<int, Task> runAsync)
-    {
-        if (request.Prompts.Count == 1)
-        {
-            await runAsync(0);
-            return;
-        }
-
-        Exception? first = null;
-        await Task.WhenAll(Enumerable.Range(0, request.Prompts.Count).Select(async i =>
-        {
-            try
-            {
-                await runAsync(i);
-            }
-            catch (Exception e)
-            {
-                Interlocked.CompareExchange(ref first, e, null);
-                await stop.CancelAsync();
-            }
-        }));
-        if (first is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
-    }
 
     private static Usage Add(Usage usage, RequestMetrics metrics) =>
         new(usage.PromptTokens + metrics.PromptTokens, usage.CompletionTokens + metrics.OutputTokens, usage.CachedTokens + metrics.CachedTokens);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Beam.ML.Vllm.Chat;
 using Beam.ML.Vllm.Engine;
 using Microsoft.AspNetCore.Http;
@@ -36,6 +37,9 @@ internal sealed class ApiException(int status, string type, string message, stri
         ApiException api => api,
         InvalidRequestException request => Invalid(request.Message, request.Field, request),
         ChatTemplateException => Invalid(exception.Message, cause: exception),
+
+        // The server reads no JSON but what it was sent.
+        JsonException => Invalid($"The request has JSON that cannot be read: {exception.Message}", cause: exception),
         BadHttpRequestException http => new ApiException(http.StatusCode, http.StatusCode == StatusCodes.Status413PayloadTooLarge ? "RequestTooLargeError" : "BadRequestError", http.Message, cause: http),
         EngineDeadException => new ApiException(StatusCodes.Status503ServiceUnavailable, "ServiceUnavailableError", exception.Message, cause: exception),
         RequestFailedException => new ApiException(StatusCodes.Status500InternalServerError, "InternalServerError", exception.Message, cause: exception),

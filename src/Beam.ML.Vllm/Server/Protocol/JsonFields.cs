@@ -62,23 +62,13 @@ internal readonly struct JsonFields(JsonElement json, string prefix = "", HashSe
         { } value => throw Wrong(name, "a list", value),
     };
 
-    public ApiException Wrong(string name, string expected, JsonElement value) => Wrong(prefix + name, expected, value, null);
+    public ApiException Wrong(string name, string expected, JsonElement value) => WrongAt(prefix + name, expected, value);
 
-    public static string AsString(JsonElement value, string path)
-    {
-        try
-        {
-            return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Wrong(path, "a string", value, null);
-        }
-        catch (InvalidOperationException e)
-        {
-            // An escape such as \ud800 alone.
-            throw ApiException.Invalid($"{path} has half a surrogate pair in it.", path, e);
-        }
-    }
+    public static string AsString(JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw WrongAt(path, "a string", value);
 
     public static int AsInt(JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw Wrong(path, "a whole number of 32 bits", value, null);
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw WrongAt(path, "a whole number of 32 bits", value);
 
     public static int[] AsTokenIds(JsonElement list, string path)
     {
@@ -86,15 +76,15 @@ internal readonly struct JsonFields(JsonElement json, string prefix = "", HashSe
         var count = 0;
         foreach (var value in list.EnumerateArray())
         {
-            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out var id) || id < 0) throw Wrong($"{path}[{count}]", "a token id", value, null);
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out var id) || id < 0) throw WrongAt($"{path}[{count}]", "a token id", value);
             ids[count++] = id;
         }
 
         return ids;
     }
 
-    private static ApiException Wrong(string path, string expected, JsonElement value, Exception? cause) =>
-        ApiException.Invalid($"{path} must be {expected}, got {Shorten(value)}.", path, cause);
+    private static ApiException WrongAt(string path, string expected, JsonElement value) =>
+        ApiException.Invalid($"{path} must be {expected}, got {Shorten(value)}.", path);
 
     private static string Shorten(JsonElement value)
     {

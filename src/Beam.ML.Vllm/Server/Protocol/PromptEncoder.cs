@@ -24,7 +24,7 @@ internal sealed class PromptEncoder(LlmEngine engine)
     public Tokenizer Tokenizer => engine.Tokenizer ?? throw ApiException.Invalid("The engine has no tokenizer (--skip-tokenizer-init); give prompts as token ids.", "prompt");
 
     /// <summary>A text, a list of token ids, or a list of either.</summary>
-    public List<EncodedPrompt> Read(JsonFields fields, string name, int maxPrompts)
+    public List<EncodedPrompt> Read(JsonFields fields, string name, int maxPrompts, CancellationToken cancellationToken)
     {
         var addSpecialTokens = fields.Bool("add_special_tokens", otherwise: true);
         switch (fields.Get(name))
@@ -35,9 +35,13 @@ internal sealed class PromptEncoder(LlmEngine engine)
                 if (list[0].ValueKind == JsonValueKind.Number) return [new EncodedPrompt(JsonFields.AsTokenIds(list, name), null)];
                 if (list.GetArrayLength() > maxPrompts)
                     throw ApiException.Invalid($"{name} has {list.GetArrayLength()} entries; a request may have {maxPrompts}.", name);
-                return [.. list.EnumerateArray().Select((entry, i) => entry.ValueKind == JsonValueKind.Array
-                    ? new EncodedPrompt(JsonFields.AsTokenIds(entry, $"{name}[{i}]"), null)
-                    : Encode(TextOf(entry, $"{name}[{i}]"), addSpecialTokens))];
+                return [.. list.EnumerateArray().Select((entry, i) =>
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    return entry.ValueKind == JsonValueKind.Array
+                        ? new EncodedPrompt(JsonFields.AsTokenIds(entry, $"{name}[{i}]"), null)
+                        : Encode(TextOf(entry, $"{name}[{i}]"), addSpecialTokens);
+                })];
             case { ValueKind: not JsonValueKind.Array } other:
                 throw fields.Wrong(name, "a string, a list of token ids, or a list of either", other);
             default:
