@@ -125,6 +125,7 @@ public sealed class AccessTests
         var list = await server.GetAsync("/v1/models");
         Assert.That(list.At("data").EnumerateArray().Select(m => m.Text("id")), Is.EqualTo(new[] { "org/large", "small" }));
         Assert.That(list.At("data", 0, "max_model_len").GetInt32(), Is.EqualTo(1024));
+        Assert.That(list.At("data", 0, "permission", 0, "allow_sampling").GetBoolean(), Is.True);
         Assert.That((await server.GetAsync("/v1/models/org%2Flarge")).Text("id"), Is.EqualTo("org/large"));
         await server.GetAsync("/v1/models/large", HttpStatusCode.NotFound);
         Assert.That((await server.PostAsync("/v1/completions", new { model = "small", prompt = "a", max_tokens = 1 })).Text("model"), Is.EqualTo("org/large"));

@@ -38,6 +38,41 @@ public sealed class ChatTests
     }
 
     [Test]
+    public async Task A_stream_of_several_answers_tells_the_role_of_each_first()
+    {
+        await using var server = await TestServer.StartAsync();
+        var events = await server.StreamAsync(Path, new { messages = Question, n = 3, seed = 1, max_tokens = 4, ignore_eos = true, stream = true });
+        Assert.That(events[..3].Select(e => (e.At("choices", 0, "index").GetInt32(), e.Text("choices", 0, "delta", "role"))), Is.EqualTo(new[] { (0, "assistant"), (1, "assistant"), (2, "assistant") }));
+        Assert.That(events[3..].Any(e => e.At("choices", 0, "delta").TryGetProperty("role", out _)), Is.False);
+    }
+
+    [Test]
+    public async Task Where_no_message_is_begun_the_answer_is_the_last_ones()
+    {
+        await using var server = await TestServer.StartAsync();
+        var answer = await server.PostAsync(Path, new { messages = Question, add_generation_prompt = false, max_tokens = 1 });
+        Assert.That(answer.Text("choices", 0, "message", "role"), Is.EqualTo("user"));
+    }
+
+    [Test]
+    public async Task The_longest_answer_is_what_the_models_makers_say_even_where_it_is_the_default_elsewhere()
+    {
+        var folder = Directory.CreateTempSubdirectory("beam-model-");
+        try
+        {
+            foreach (var file in Directory.EnumerateFiles(TestServer.TinyGemma)) File.Copy(file, System.IO.Path.Combine(folder.FullName, System.IO.Path.GetFileName(file)));
+            await File.WriteAllTextAsync(System.IO.Path.Combine(folder.FullName, "generation_config.json"), """{"max_new_tokens": 16}""");
+            await using var server = await TestServer.StartAsync(null, new() { Model = folder.FullName, NumThreads = 1, NumKvBlocks = 128 });
+            var answer = await server.PostAsync(Path, new { messages = Question, ignore_eos = true });
+            Assert.That(answer.At("usage", "completion_tokens").GetInt32(), Is.EqualTo(16));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Test]
     public async Task Contents_may_come_in_parts_of_text_and_of_nothing_else()
     {
         await using var server = await TestServer.StartAsync();

@@ -93,6 +93,47 @@ public sealed class CompletionsTests
     }
 
     [Test]
+    public async Task A_prompt_that_was_cut_is_echoed_as_the_model_saw_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        var tokenizer = server.Engine.Tokenizer!;
+        var seen = tokenizer.Decode(tokenizer.Encode(TestServer.Question)[^2..]);
+        var answer = await server.PostAsync(Path, new { prompt = TestServer.Question, truncate_prompt_tokens = 2, echo = true, logprobs = 0, max_tokens = 1, temperature = 0 });
+        Assert.That(answer.Text("choices", 0, "text"), Does.StartWith(seen).And.Length.LessThan(TestServer.Question.Length));
+        Assert.That(string.Concat(answer.At("choices", 0, "logprobs", "tokens").EnumerateArray().Select(t => t.GetString())), Is.EqualTo(answer.Text("choices", 0, "text")));
+        var whole = await server.PostAsync(Path, new { prompt = TestServer.Question, truncate_prompt_tokens = 500, echo = true, max_tokens = 1, temperature = 0 });
+        Assert.That(whole.Text("choices", 0, "text"), Does.StartWith(TestServer.Question));
+    }
+
+    [Test]
+    public async Task No_text_is_a_prompt_where_the_tokenizer_begins_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        var answer = await server.PostAsync(Path, new { prompt = "", max_tokens = 1, return_token_ids = true });
+        Assert.That(answer.At("choices", 0, "prompt_token_ids").Ints(), Is.EqualTo(server.Engine.Tokenizer!.Encode("")).And.Length.EqualTo(1));
+        Assert.That((await server.ErrorAsync(Path, new { prompt = "", add_special_tokens = false })).Text("message"), Is.EqualTo("The prompt cannot be empty."));
+    }
+
+    [Test]
+    public async Task Requests_that_bear_the_same_id_are_served_side_by_side()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var first = await BeginAsync(Path, new { prompt = TestServer.Question, max_tokens = 1000, ignore_eos = true, stream = true });
+        using var second = await BeginAsync(Path, new { prompt = TestServer.Question, max_tokens = 2, ignore_eos = true });
+        Assert.That(TestServer.Parse(await second.Content.ReadAsStringAsync()).Text("id"), Is.EqualTo("cmpl-same"));
+        using var search = await BeginAsync(Path, new { prompt = new[] { "a", "b" }, max_tokens = 2, use_beam_search = true, n = 2 });
+        Assert.That(search.IsSuccessStatusCode);
+        using var embedding = await BeginAsync("/v1/embeddings", new { input = new[] { "a", "a" } });
+        Assert.That(embedding.IsSuccessStatusCode);
+
+        async Task<HttpResponseMessage> BeginAsync(string path, object body)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = System.Net.Http.Json.JsonContent.Create(body), Headers = { { "X-Request-Id", "same" } } };
+            return await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        }
+    }
+
+    [Test]
     public async Task A_stream_is_the_same_text_in_pieces()
     {
         await using var server = await TestServer.StartAsync();
@@ -137,6 +178,10 @@ public sealed class CompletionsTests
         var answer = await bare.PostAsync(Path, new { prompt = ids, max_tokens = 64, temperature = 0, return_token_ids = true });
         Assert.That(answer.At("choices", 0, "token_ids").GetArrayLength(), Is.GreaterThan(5));
         Assert.That(answer.Text("choices", 0, "text"), Is.Empty);
+        foreach (var (path, body, field) in new (string, object, string)[]
+        {
+            (Path, new { prompt = ids, echo = true }, "echo"), ("/detokenize", new { tokens = ids }, "tokens"), (Path, new { prompt = ids, guided_regex = "a" }, "structured_outputs"),
+        }) Assert.That((await bare.ErrorAsync(path, body)).Text("param"), Is.EqualTo(field));
         Assert.That((await bare.ErrorAsync(Path, new { prompt = "text" })).Text("message"), Does.Contain("token ids"));
         Assert.That((await bare.ErrorAsync("/v1/chat/completions", new { messages = new[] { new { role = "user", content = "hi" } } })).Text("message"), Does.Contain("tokenizer"));
     }

@@ -6,7 +6,6 @@ namespace Beam.ML.Vllm.Server.Tests;
 
 public sealed class ErrorTests
 {
-    [TestCase("""{"prompt": ""}""", "prompt", "empty")]
     [TestCase("""{}""", "prompt", "prompt")]
     [TestCase("""{"prompt": []}""", "prompt", "prompt")]
     [TestCase("""{"prompt": 17}""", "prompt", "a string, a list of token ids")]
@@ -20,6 +19,8 @@ public sealed class ErrorTests
     [TestCase("""{"prompt": "a", "max_tokens": 0}""", "max_tokens", "at least 1")]
     [TestCase("""{"prompt": "a", "max_tokens": 4.5}""", "max_tokens", "whole number")]
     [TestCase("""{"prompt": "a", "max_tokens": 2000}""", "max_tokens", "maximum context length is 1024")]
+    [TestCase("""{"prompt": "a", "return_tokens_as_token_ids": "x"}""", "return_tokens_as_token_ids", "true or false")]
+    [TestCase("""{"prompt": [[]]}""", "prompt", "empty")]
     [TestCase("""{"prompt": "a", "stream": "yes"}""", "stream", "true or false")]
     [TestCase("""{"prompt": "a", "stream_options": {}}""", "stream_options", "stream=true")]
     [TestCase("""{"prompt": "a", "suffix": "b"}""", "suffix", "not supported")]
@@ -126,7 +127,7 @@ public sealed class ErrorTests
     public async Task One_wrong_prompt_among_several_fails_the_request_and_leaves_nothing_running()
     {
         await using var server = await TestServer.StartAsync();
-        Assert.That((await server.ErrorAsync("/v1/completions", new { prompt = new[] { TestServer.Question, "" }, stream = true })).Text("message"), Is.EqualTo("prompt[1] cannot be empty."));
+        Assert.That((await server.ErrorAsync("/v1/completions", new { prompt = new object[] { TestServer.Question, Array.Empty<int>() }, stream = true })).Text("message"), Is.EqualTo("The prompt cannot be empty."));
         await server.UntilIdleAsync();
     }
 

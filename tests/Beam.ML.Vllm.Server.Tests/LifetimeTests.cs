@@ -95,6 +95,21 @@ public sealed class LifetimeTests
     }
 
     [Test]
+    public async Task A_server_that_waits_for_ever_for_its_requests_stops_when_they_end()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { ShutdownGrace = Timeout.InfiniteTimeSpan });
+        using var response = await BeginAsync(server, new { prompt = TestServer.Question, max_tokens = 100, ignore_eos = true, stream = true });
+        var stop = server.Server.StopAsync();
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.EndWith("data: [DONE]\n\n").And.Contain("\"finish_reason\":\"length\""));
+        await stop;
+    }
+
+    [TestCase(60)]
+    [TestCase(-1)]
+    public void A_grace_that_no_timer_has_is_refused(int days) =>
+        Assert.That(() => new ServerOptions { ShutdownGrace = TimeSpan.FromDays(days) }.Validate(), Throws.ArgumentException.With.Message.Contains("grace"));
+
+    [Test]
     public async Task Who_waits_for_a_whole_answer_is_told_that_the_server_stops()
     {
         await using var server = await TestServer.StartAsync(new ServerOptions { ShutdownGrace = TimeSpan.Zero });

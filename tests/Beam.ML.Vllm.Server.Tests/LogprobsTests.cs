@@ -96,6 +96,34 @@ public sealed class LogprobsTests
     }
 
     [Test]
+    public async Task A_request_can_ask_for_ids_in_place_of_tokens_and_for_tokens_where_the_server_has_ids()
+    {
+        await using var texts = await TestServer.StartAsync();
+        await using var ids = await TestServer.StartAsync(new ServerOptions { ReturnTokensAsTokenIds = true });
+        foreach (var (server, asked, asIds) in new (TestServer, bool?, bool)[] { (texts, true, true), (texts, false, false), (texts, null, false), (ids, false, false), (ids, null, true) })
+        {
+            var completion = await server.PostAsync("/v1/completions", new { prompt = TestServer.Question, max_tokens = 2, temperature = 0, logprobs = 1, return_tokens_as_token_ids = asked });
+            Assert.That(completion.Text("choices", 0, "logprobs", "tokens", 1)!.StartsWith("token_id:", StringComparison.Ordinal), Is.EqualTo(asIds));
+            var chat = await server.PostAsync("/v1/chat/completions", new { messages = Question, max_tokens = 2, temperature = 0, logprobs = true, return_tokens_as_token_ids = asked });
+            Assert.That(chat.Text("choices", 0, "logprobs", "content", 0, "token")!.StartsWith("token_id:", StringComparison.Ordinal), Is.EqualTo(asIds));
+        }
+    }
+
+    [Test]
+    public async Task Offsets_count_characters_of_Unicode()
+    {
+        await using var server = await TestServer.StartAsync();
+        const string Prompt = "What is \U0001F600 the capital";
+        var body = new { prompt = Prompt, max_tokens = 1, logprobs = 1, echo = true, temperature = 0, stream = false };
+        var logprobs = (await server.PostAsync("/v1/completions", body)).At("choices", 0, "logprobs");
+        var (tokens, offsets) = (logprobs.At("tokens").EnumerateArray().Select(t => t.GetString()!).ToArray(), logprobs.At("text_offset").Ints());
+        var runes = tokens.Select(t => t.EnumerateRunes().Count()).ToArray();
+        Assert.That(offsets, Is.EqualTo(runes.Select((_, i) => runes[..i].Sum())));
+        var streamed = (await server.StreamAsync("/v1/completions", body with { stream = true })).SelectMany(e => e.At("choices", 0, "logprobs", "text_offset").Ints());
+        Assert.That(streamed.Last() - "<bos>".Length, Is.LessThanOrEqualTo(Prompt.EnumerateRunes().Count()));
+    }
+
+    [Test]
     public async Task Several_completions_of_a_prompt_are_choices_whole_and_in_a_stream()
     {
         await using var server = await TestServer.StartAsync();

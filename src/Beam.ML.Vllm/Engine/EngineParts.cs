@@ -7,6 +7,9 @@ namespace Beam.ML.Vllm.Engine;
 /// <summary>What an engine is made of: the device that computes, and what the model's folder says beside its weights.</summary>
 internal sealed record EngineParts(IModelRunner Runner, Tokenizer? Tokenizer, EosTokens Eos, SamplingParams SamplingDefaults, string Folder)
 {
+    /// <summary>What generation_config.json says of the length of an output, if it does.</summary>
+    public int? MaxNewTokens { get; init; }
+
     /// <summary>Reads a model's folder.</summary>
     public static EngineParts Load(EngineOptions options, CancellationToken cancellationToken = default)
     {
@@ -16,6 +19,9 @@ internal sealed record EngineParts(IModelRunner Runner, Tokenizer? Tokenizer, Eo
         var generation = GenerationConfig.Load(folder);
         var tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
         var eos = EosTokens.From(tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
-        return new EngineParts(new CpuModelRunner(options, config, folder, cancellationToken: cancellationToken), tokenizer, eos, generation.SamplingDefaults, folder);
+        return new EngineParts(new CpuModelRunner(options, config, folder, cancellationToken: cancellationToken), tokenizer, eos, generation.SamplingDefaults, folder)
+        {
+            MaxNewTokens = generation.MaxNewTokens,
+        };
     }
 }

@@ -100,8 +100,8 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
     private CompiledConstraint? ConstraintOf(SamplingParams parameters)
     {
         if (parameters.StructuredOutputs is not { } wanted) return null;
-        if (_structures is null) throw new InvalidRequestException("structured_outputs need a tokenizer, and the engine has none (skip_tokenizer_init).");
-        if (_eosTokenIds.Length == 0) throw new InvalidRequestException("structured_outputs need a model with an end-of-sequence token, and this one names none.");
+        if (_structures is null) throw new InvalidRequestException("structured_outputs need a tokenizer, and the engine has none (skip_tokenizer_init).") { Field = "structured_outputs" };
+        if (_eosTokenIds.Length == 0) throw new InvalidRequestException("structured_outputs need a model with an end-of-sequence token, and this one names none.") { Field = "structured_outputs" };
         try
         {
             return _structures.Compile(wanted);

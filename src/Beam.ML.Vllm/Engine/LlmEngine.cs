@@ -59,6 +59,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         ModelMaxLength = parts.Runner.ModelMaxLength;
         VocabularySize = parts.Runner.VocabularySize;
         DefaultSamplingParams = parts.SamplingDefaults;
+        MaxNewTokens = parts.MaxNewTokens;
         if (options.EnableLora) _adapters = new LoraRegistry(request => parts.Runner.LoadLora(request, _stop.Token), options.MaxCpuLoras ?? options.MaxLoras, Wake);
         try
         {
@@ -109,6 +110,9 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
 
     /// <summary>The parameters of requests that bring none: the defaults, with what generation_config.json says.</summary>
     public SamplingParams DefaultSamplingParams { get; }
+
+    /// <summary>The longest output by generation_config.json, in tokens; null if it does not say.</summary>
+    internal int? MaxNewTokens { get; }
 
     /// <summary>The engine's state and counts.</summary>
     public EngineStats Stats => _core.Stats();

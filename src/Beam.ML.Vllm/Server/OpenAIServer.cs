@@ -93,9 +93,15 @@ public sealed class OpenAIServer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await StopAsync();
-        await _app.DisposeAsync();
-        _api.Dispose();
+        try
+        {
+            await StopAsync();
+        }
+        finally
+        {
+            await _app.DisposeAsync();
+            _api.Dispose();
+        }
     }
 
     private async Task StopOnceAsync(CancellationToken cancellationToken)

@@ -6,6 +6,9 @@ namespace Beam.ML.Vllm.Server;
 /// <summary>How an <see cref="OpenAIServer"/> is set up. Names and meanings are those of vLLM's server arguments, but for what is said here.</summary>
 public sealed record ServerOptions
 {
+    // Timers take no more milliseconds than an int has.
+    private static readonly TimeSpan MaxShutdownGrace = TimeSpan.FromDays(24);
+
     /// <summary><c>host</c>: an IP address or <c>localhost</c>. Unlike vLLM's, this server is for its own machine unless told otherwise: 127.0.0.1 by default.</summary>
     public string Host { get; init; } = "127.0.0.1";
 
@@ -33,7 +36,10 @@ public sealed record ServerOptions
     /// <summary>Prompts in one request; 1024 by default.</summary>
     public int MaxPromptsPerRequest { get; init; } = 1024;
 
-    /// <summary>How long requests may go on when the server is stopped; 30 seconds by default. Those that still run then are aborted.</summary>
+    /// <summary>
+    /// How long requests may go on when the server is stopped: 30 seconds by default, 24 days at most, or <see cref="Timeout.InfiniteTimeSpan"/>.
+    /// Those that still run then are aborted.
+    /// </summary>
     public TimeSpan ShutdownGrace { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary><c>chat_template</c>: a file with a Jinja template, or the template itself; the model's own by default.</summary>
@@ -85,7 +91,9 @@ public sealed record ServerOptions
         Require(MaxConcurrentSequences >= 1, $"The number of concurrent sequences must be at least 1, got {MaxConcurrentSequences}.");
         Require(MaxRequestBodySize is >= 1024 and <= 1 << 30, $"The limit of a request's body must be in [1 KiB, 1 GiB], got {MaxRequestBodySize}.");
         Require(MaxPromptsPerRequest >= 1, $"The number of prompts in a request must be at least 1, got {MaxPromptsPerRequest}.");
-        Require(ShutdownGrace >= TimeSpan.Zero, "The grace of the shutdown cannot be negative.");
+        Require(
+            ShutdownGrace == Timeout.InfiniteTimeSpan || (ShutdownGrace >= TimeSpan.Zero && ShutdownGrace <= MaxShutdownGrace),
+            $"The grace of the shutdown must be in [0, {MaxShutdownGrace.TotalDays:0} days] or infinite, got {ShutdownGrace}.");
         Require(ToolCallParser is null || Tools.ToolCallParser.Names.Contains(ToolCallParser),
             $"tool_call_parser must be one of {string.Join(", ", Tools.ToolCallParser.Names)}, got '{ToolCallParser}'.");
 

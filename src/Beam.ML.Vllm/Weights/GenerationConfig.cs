@@ -6,6 +6,9 @@ namespace Beam.ML.Vllm.Weights;
 /// <summary>generation_config.json: which tokens end a text, and how the model's makers would sample.</summary>
 internal sealed record GenerationConfig(IReadOnlyList<int> EosTokenIds, SamplingParams SamplingDefaults)
 {
+    /// <summary><c>max_new_tokens</c>, if the file has it.</summary>
+    public int? MaxNewTokens { get; init; }
+
     private delegate SamplingParams Setter(SamplingParams defaults, double value);
 
     /// <summary>The values that vLLM takes over as well, by the names that Transformers gives them.</summary>
@@ -25,7 +28,12 @@ internal sealed record GenerationConfig(IReadOnlyList<int> EosTokenIds, Sampling
     {
         var path = Path.Combine(folder, "generation_config.json");
         if (!File.Exists(path)) return new GenerationConfig([], new SamplingParams());
-        return JsonFile.Read(path, root => new GenerationConfig(ReadTokenIds(root, "eos_token_id"), ReadDefaults(root, path)));
+        return JsonFile.Read(path, root =>
+        {
+            var defaults = ReadDefaults(root, path);
+            var isLimited = root.TryGetProperty("max_new_tokens", out var limit) && limit.ValueKind == JsonValueKind.Number;
+            return new GenerationConfig(ReadTokenIds(root, "eos_token_id"), defaults) { MaxNewTokens = isLimited ? defaults.MaxTokens : null };
+        });
     }
 
     /// <summary>Token ids come as a number or as a list of numbers.</summary>

@@ -36,6 +36,18 @@ public sealed class StartedServerTests
     }
 
     [Test]
+    public void Timeouts_that_no_timer_has_are_refused()
+    {
+        foreach (var wrong in (TimeSpan[])[TimeSpan.Zero, TimeSpan.FromDays(60), TimeSpan.MaxValue])
+        {
+            Assert.That(() => (VllmServerOptions.Start() with { ReadinessTimeout = wrong }).Validate(), Throws.ArgumentException.With.Message.Contains("24 days"));
+            Assert.That(() => (VllmServerOptions.Start() with { RequestTimeout = wrong }).Validate(), Throws.ArgumentException.With.Message.Contains("24 days"));
+        }
+
+        (VllmServerOptions.Start() with { ReadinessTimeout = Timeout.InfiniteTimeSpan, RequestTimeout = Timeout.InfiniteTimeSpan }).Validate();
+    }
+
+    [Test]
     public async Task A_server_that_is_killed_is_started_again_for_the_next_request()
     {
         using var python = new FakePython();

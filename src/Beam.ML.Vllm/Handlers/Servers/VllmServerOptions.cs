@@ -74,8 +74,8 @@ public sealed record VllmServerOptions
     {
         Require(Url is null || Url.Scheme is "http" or "https", $"The server's URL must begin with http:// or https://, got {Url}.");
         Require(Command.Count > 0 && Command.All(word => word.Length > 0), "The command that starts a server cannot be empty.");
-        Require(ReadinessTimeout > TimeSpan.Zero, "The readiness time-out must be positive.");
-        Require(RequestTimeout > TimeSpan.Zero, "The time-out of requests must be positive.");
+        Require(IsTimeout(ReadinessTimeout), $"The readiness time-out must be positive and at most 24 days, or infinite, got {ReadinessTimeout}.");
+        Require(IsTimeout(RequestTimeout), $"The time-out of requests must be positive and at most 24 days, or infinite, got {RequestTimeout}.");
         Require(MaxRestarts >= 0, $"The number of restarts cannot be negative, got {MaxRestarts}.");
         Require(MaxRetries >= 0, $"The number of retries cannot be negative, got {MaxRetries}.");
         Require(MaxConcurrentRequests >= 1, $"The number of concurrent requests must be at least 1, got {MaxConcurrentRequests}.");
@@ -83,6 +83,9 @@ public sealed record VllmServerOptions
         Require(Url is null || Arguments.Count == 0, "Arguments are for servers that are started; one that runs has its own.");
         var own = Arguments.Keys.FirstOrDefault(name => OwnArguments.Contains(EngineArguments.Normalize(name)));
         Require(own is null, $"The argument '{own}' is the handler's to give.");
+
+        // Timers take no more milliseconds than an int has.
+        static bool IsTimeout(TimeSpan time) => time == Timeout.InfiniteTimeSpan || (time > TimeSpan.Zero && time <= TimeSpan.FromDays(24));
 
         static void Require(bool holds, string message)
         {

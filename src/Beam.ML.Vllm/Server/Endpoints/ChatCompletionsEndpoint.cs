@@ -37,20 +37,24 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : Generation
             Search = BeamSearchFields.Read(fields, tools.Parameters, stream, Server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
+            TokensAsIds = fields.Bool("return_tokens_as_token_ids", otherwise: Server.Options.ReturnTokensAsTokenIds),
         };
+        var last = LastMessage(fields);
+        // An answer that no new message is begun for goes on with the last.
+        var role = fields.Bool("add_generation_prompt", otherwise: !fields.Bool("continue_final_message")) ? Server.Options.ResponseRole : last.String("role")!;
         return (request, new ChatFormat(request, Server)
         {
-            Prefix = fields.Bool("echo") ? LastMessage(fields, Server.Options.ResponseRole) : "",
+            Role = role,
+            Prefix = fields.Bool("echo") && last.String("role") == role && last.Get("content") is { ValueKind: JsonValueKind.String } ? last.String("content")! : "",
             Tools = tools,
             WithLogprobs = withLogprobs,
             ReturnTokenIds = fields.Bool("return_token_ids"),
         });
     }
 
-    private static string LastMessage(JsonFields fields, string role)
+    private static JsonFields LastMessage(JsonFields fields)
     {
         var messages = fields.Array("messages")!.Value;
-        var last = new JsonFields(messages[messages.GetArrayLength() - 1]);
-        return last.String("role") == role && last.Get("content") is { ValueKind: JsonValueKind.String } ? last.String("content")! : "";
+        return new JsonFields(messages[messages.GetArrayLength() - 1]);
     }
 }

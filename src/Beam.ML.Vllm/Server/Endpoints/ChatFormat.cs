@@ -12,9 +12,12 @@ namespace Beam.ML.Vllm.Server.Endpoints;
 internal sealed class ChatFormat(GenerationRequest request, ServerContext server) : IAnswerFormat
 {
     private readonly ServerOptions _options = server.Options;
-    private readonly LogprobsJson _logprobs = new(server);
+    private readonly LogprobsJson _logprobs = new(server, request.TokensAsIds);
     private readonly Choice[] _choices = [.. Enumerable.Range(0, request.Choices).Select(_ => new Choice())];
-    private bool _promptSent;
+    private bool _begun;
+
+    /// <summary>Who answers.</summary>
+    public required string Role { get; init; }
 
     /// <summary>What the answer's text begins with.</summary>
     public string Prefix { get; init; } = "";
@@ -40,11 +43,15 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
 
     public void WriteEvents(EventStream stream, int prompt, RequestOutput output)
     {
+        if (!_begun)
+        {
+            for (var i = 0; i < _choices.Length; i++) WriteFirstEvent(stream, output, i);
+            _begun = true;
+        }
+
         foreach (var completion in output.Outputs)
         {
             var choice = _choices[completion.Index];
-            if (!choice.Started) WriteFirstEvent(stream, output, completion.Index);
-            choice.Started = true;
             choice.Tokens += completion.TokenIds.Count;
             var parsed = choice.Parse(this, completion);
             if (parsed.Content.Length == 0 && parsed.Calls.Count == 0 && completion.FinishReason is null && !ReturnTokenIds && !WithLogprobs) continue;
@@ -89,15 +96,14 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
         json.WriteStartObject();
         json.WriteNumber(Names.Index, index);
         json.WriteStartObject(Names.Delta);
-        json.WriteString("role"u8, _options.ResponseRole);
+        json.WriteString("role"u8, Role);
         json.WriteString(Names.Content, Prefix);
         json.WriteEndObject();
         json.WriteNull(Names.Logprobs);
         json.WriteNull(Names.FinishReason);
         json.WriteEndObject();
         json.WriteEndArray();
-        if (ReturnTokenIds && !_promptSent) WriteTokenIds(json, "prompt_token_ids", output.PromptTokenIds);
-        _promptSent = true;
+        if (ReturnTokenIds && index == 0) WriteTokenIds(json, "prompt_token_ids", output.PromptTokenIds);
         WriteContinuousUsage(json, output, _choices[index]);
         json.WriteEndObject();
         stream.End();
@@ -110,7 +116,7 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
         json.WriteStartObject();
         json.WriteNumber(Names.Index, completion.Index);
         json.WriteStartObject("message"u8);
-        json.WriteString("role"u8, _options.ResponseRole);
+        json.WriteString("role"u8, Role);
         if (parsed.Calls.Count > 0 && parsed.Content.Length == 0) json.WriteNull(Names.Content);
         else json.WriteString(Names.Content, Prefix + parsed.Content);
         json.WriteNull("refusal"u8);
@@ -170,8 +176,6 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
     private sealed class Choice
     {
         private ToolCallParser? _parser;
-
-        public bool Started { get; set; }
 
         public int Tokens { get; set; }
 

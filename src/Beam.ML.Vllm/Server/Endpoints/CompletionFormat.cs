@@ -12,7 +12,7 @@ namespace Beam.ML.Vllm.Server.Endpoints;
 internal sealed class CompletionFormat(GenerationRequest request, ServerContext server) : IAnswerFormat
 {
     private readonly ServerOptions _options = server.Options;
-    private readonly LogprobsJson _logprobs = new(server);
+    private readonly LogprobsJson _logprobs = new(server, request.TokensAsIds);
     private readonly Choice[] _choices = new Choice[request.Choices];
     private readonly IReadOnlyList<PositionLogprobs?>?[] _promptLogprobs = new IReadOnlyList<PositionLogprobs?>?[request.Prompts.Count];
 
@@ -91,7 +91,7 @@ internal sealed class CompletionFormat(GenerationRequest request, ServerContext 
         json.WritePropertyName(Names.Logprobs);
         if (WithLogprobs) _logprobs.WriteCompletion(json, Positions(prompt, output, completion, withPrompt: Echo && first), choice.Text);
         else json.WriteNullValue();
-        choice = new Choice(true, choice.Tokens + completion.TokenIds.Count, choice.Text + text.Length);
+        choice = new Choice(true, choice.Tokens + completion.TokenIds.Count, choice.Text + (WithLogprobs ? LogprobsJson.LengthOf(text) : 0));
         WriteFinish(json, completion.FinishReason, completion.StopReason);
         if (ReturnTokenIds)
         {
@@ -115,6 +115,6 @@ internal sealed class CompletionFormat(GenerationRequest request, ServerContext 
 
     private Usage Counted(Usage usage) => PromptOnly ? usage with { CompletionTokens = 0 } : usage;
 
-    /// <summary>What has been written of a choice.</summary>
+    /// <summary>What has been written of a choice, the length of its text for the places of tokens in it.</summary>
     private readonly record struct Choice(bool Started, int Tokens, int Text);
 }

@@ -31,8 +31,10 @@ internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndp
             .ConvertAll(prompt => Server.Prompts.Truncate(prompt, fields, parameters.MaxTokens));
         if (echo && !fields.Bool("return_token_ids"))
         {
+            if (Server.Engine.Tokenizer is not { } tokenizer)
+                throw ApiException.Invalid("echo needs a tokenizer, and the engine has none (--skip-tokenizer-init); return_token_ids has the prompt's tokens.", "echo");
             for (var i = 0; i < prompts.Count; i++)
-                if (prompts[i].Text is null) prompts[i] = prompts[i] with { Text = Server.Prompts.Tokenizer.Decode(prompts[i].TokenIds, skipSpecialTokens: false) };
+                if (prompts[i].Text is null) prompts[i] = prompts[i] with { Text = tokenizer.Decode(prompts[i].TokenIds, skipSpecialTokens: false) };
         }
 
         var request = new GenerationRequest
@@ -45,6 +47,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndp
             Search = BeamSearchFields.Read(fields, parameters, stream, Server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,
+            TokensAsIds = fields.Bool("return_tokens_as_token_ids", otherwise: Server.Options.ReturnTokensAsTokenIds),
         };
         return (request, new CompletionFormat(request, Server)
         {

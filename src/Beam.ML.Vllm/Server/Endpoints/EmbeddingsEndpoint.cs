@@ -19,9 +19,10 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
         var request = await server.ReadAsync(http, (fields, cancellationToken) => Read(http, fields, cancellationToken));
         using var pass = server.Admission.Enter(request.Prompts.Count);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, server.Stopping);
+        var id = RequestIds.ForEngine(request.Id);
         var outputs = new EmbeddingOutput[request.Prompts.Count];
         await EachPrompt.RunAsync(outputs.Length, stop, async i => outputs[i] = await server.Engine.EmbedAsync(
-            request.Prompts[i].TokenIds, request.Pooling, $"{request.Id}-{i}", request.Priority, request.Lora, stop.Token));
+            request.Prompts[i].TokenIds, request.Pooling, $"{id}-{i}", request.Priority, request.Lora, stop.Token));
         RequestTrace.Of(http).Usage = new Usage(outputs.Sum(output => output.PromptTokenIds.Count), 0, 0);
         await JsonResponse.WriteAsync(http.Response, json => Write(json, request, outputs));
     }

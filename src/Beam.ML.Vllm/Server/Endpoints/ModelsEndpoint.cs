@@ -33,6 +33,27 @@ internal sealed class ModelsEndpoint(ServerContext server) : IEndpoint
         json.WriteEndObject();
     }
 
+    /// <summary>What older clients look for: one who reaches the server may do with the model what the server does.</summary>
+    private void WritePermission(Utf8JsonWriter json, string name)
+    {
+        json.WriteStartArray("permission"u8);
+        json.WriteStartObject();
+        json.WriteString("id"u8, $"modelperm-{name}");
+        json.WriteString("object"u8, "model_permission"u8);
+        json.WriteNumber("created"u8, server.Started.ToUnixTimeSeconds());
+        json.WriteBoolean("allow_create_engine"u8, false);
+        json.WriteBoolean("allow_sampling"u8, true);
+        json.WriteBoolean("allow_logprobs"u8, true);
+        json.WriteBoolean("allow_search_indices"u8, false);
+        json.WriteBoolean("allow_view"u8, true);
+        json.WriteBoolean("allow_fine_tuning"u8, false);
+        json.WriteString("organization"u8, "*"u8);
+        json.WriteNull("group"u8);
+        json.WriteBoolean("is_blocking"u8, false);
+        json.WriteEndObject();
+        json.WriteEndArray();
+    }
+
     private void WriteCard(Utf8JsonWriter json, string name)
     {
         json.WriteStartObject();
@@ -44,8 +65,7 @@ internal sealed class ModelsEndpoint(ServerContext server) : IEndpoint
         json.WriteString("root"u8, adapter?.Path ?? server.Engine.ModelFolderPath);
         json.WriteString("parent"u8, adapter is null ? null : server.Models.Names[0]);
         json.WriteNumber("max_model_len"u8, server.Engine.MaxModelLength);
-        json.WriteStartArray("permission"u8);
-        json.WriteEndArray();
+        WritePermission(json, name);
         json.WriteEndObject();
     }
 }

@@ -7,7 +7,11 @@ namespace Beam.ML.Vllm.Server.Generation;
 /// <summary>What a request for text asks of the engine, whichever endpoint it came to.</summary>
 internal sealed record GenerationRequest
 {
+    /// <summary>The id in the answer.</summary>
     public required string Id { get; init; }
+
+    /// <summary>The id in the engine, to which prompts beyond the first add their number.</summary>
+    public string EngineId => field ??= RequestIds.ForEngine(Id);
 
     /// <summary>The name of the model in the answer.</summary>
     public required string Model { get; init; }
@@ -22,6 +26,9 @@ internal sealed record GenerationRequest
 
     /// <summary>How to search for the completions; null to sample them.</summary>
     public BeamSearchParams? Search { get; init; }
+
+    /// <summary>Tokens in log probabilities are written as <c>token_id:17</c>.</summary>
+    public bool TokensAsIds { get; init; }
 
     /// <summary>It came as a chat, some of whose fields have other names.</summary>
     public bool IsChat { get; init; }

@@ -130,7 +130,7 @@ internal sealed class Generator(ServerContext server)
         return output with { Outputs = [.. output.Outputs.Take(request.Parameters.N).Select(o => o with { Logprobs = [.. o.Logprobs!.Select(p => p.Take(top))] })] };
     }
 
-    private static string IdOf(GenerationRequest request, int prompt) => request.Prompts.Count == 1 ? request.Id : $"{request.Id}-{prompt}";
+    private static string IdOf(GenerationRequest request, int prompt) => request.Prompts.Count == 1 ? request.EngineId : $"{request.EngineId}-{prompt}";
 
     private static Usage Add(Usage usage, RequestMetrics metrics) =>
         new(usage.PromptTokens + metrics.PromptTokens, usage.CompletionTokens + metrics.OutputTokens, usage.CachedTokens + metrics.CachedTokens);

@@ -1,6 +1,5 @@
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Lora;
-using Beam.ML.Vllm.Sampling;
 
 namespace Beam.ML.Vllm.Server.Hosting;
 
@@ -11,7 +10,7 @@ internal sealed class ServedModels(LlmEngine engine, ServerOptions options)
     public IReadOnlyList<string> Names { get; } = options.ServedModelNames.Count > 0 ? options.ServedModelNames : [engine.ModelName];
 
     /// <summary>What a chat's answer may have where the request does not say: what generation_config.json says, else all that the context holds.</summary>
-    public int? DefaultChatTokens { get; } = engine.DefaultSamplingParams.MaxTokens == new SamplingParams().MaxTokens ? null : engine.DefaultSamplingParams.MaxTokens;
+    public int? DefaultChatTokens { get; } = engine.MaxNewTokens;
 
     /// <summary>The name that an answer carries.</summary>
     /// <param name="requested">The name that the request gave; without one it means the model.</param>

@@ -7,17 +7,17 @@ using Beam.ML.Vllm.Server.Hosting;
 namespace Beam.ML.Vllm.Server.Protocol;
 
 /// <summary>Writes log probabilities in the shapes that completions and chat have for them.</summary>
-internal sealed class LogprobsJson(ServerContext server)
+internal sealed class LogprobsJson(ServerContext server, bool tokensAsIds)
 {
     // JSON has no minus infinity.
     private const float Lowest = -9999;
 
-    private readonly bool _asIds = server.Options.ReturnTokensAsTokenIds || server.Engine.Tokenizer is null;
+    private readonly bool _asIds = tokensAsIds || server.Engine.Tokenizer is null;
 
     /// <summary>The shape of completions: lists of the same length.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="positions">Tokens and their log probabilities; null for the first of a prompt, which nothing comes before.</param>
-    /// <param name="offset">Where in the text the first token begins.</param>
+    /// <param name="offset">Where in the text the first token begins, in characters of Unicode.</param>
     public void WriteCompletion(Utf8JsonWriter json, IEnumerable<(int Id, PositionLogprobs? Logprobs)> positions, int offset)
     {
         var all = positions.Select(p => (p.Logprobs, Text: p.Logprobs is null ? TextOf(p.Id) : TextOf(p.Logprobs.Token))).ToList();
@@ -26,7 +26,7 @@ internal sealed class LogprobsJson(ServerContext server)
         foreach (var (_, text) in all)
         {
             json.WriteNumberValue(offset);
-            offset += text.Length;
+            offset += LengthOf(text);
         }
 
         json.WriteEndArray();
@@ -45,6 +45,14 @@ internal sealed class LogprobsJson(ServerContext server)
         foreach (var (logprobs, _) in all) WriteTop(json, logprobs);
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    /// <summary>The length of a text as most clients' languages count it: a character that is a surrogate pair here is one.</summary>
+    public static int LengthOf(string text)
+    {
+        var length = 0;
+        foreach (var _ in text.EnumerateRunes()) length++;
+        return length;
     }
 
     /// <summary>The shape of chat: an object for each token.</summary>

@@ -5,7 +5,7 @@ using Beam.ML.Vllm.Tokenizers;
 
 namespace Beam.ML.Vllm.Server.Protocol;
 
-/// <summary>A prompt as the model sees it, and as text where it was given as text.</summary>
+/// <summary>A prompt as the model sees it, and as text where it was given as that text.</summary>
 internal sealed record EncodedPrompt(int[] TokenIds, string? Text);
 
 /// <summary>Makes tokens of the prompts of a request.</summary>
@@ -30,7 +30,7 @@ internal sealed class PromptEncoder(LlmEngine engine)
         switch (fields.Get(name))
         {
             case { ValueKind: JsonValueKind.String } text:
-                return [Encode(TextOf(text, name), addSpecialTokens)];
+                return [Encode(JsonFields.AsString(text, name), addSpecialTokens)];
             case { ValueKind: JsonValueKind.Array } list when list.GetArrayLength() > 0:
                 if (list[0].ValueKind == JsonValueKind.Number) return [new EncodedPrompt(JsonFields.AsTokenIds(list, name), null)];
                 if (list.GetArrayLength() > maxPrompts)
@@ -40,7 +40,7 @@ internal sealed class PromptEncoder(LlmEngine engine)
                     cancellationToken.ThrowIfCancellationRequested();
                     return entry.ValueKind == JsonValueKind.Array
                         ? new EncodedPrompt(JsonFields.AsTokenIds(entry, $"{name}[{i}]"), null)
-                        : Encode(TextOf(entry, $"{name}[{i}]"), addSpecialTokens);
+                        : Encode(JsonFields.AsString(entry, $"{name}[{i}]"), addSpecialTokens);
                 })];
             case { ValueKind: not JsonValueKind.Array } other:
                 throw fields.Wrong(name, "a string, a list of token ids, or a list of either", other);
@@ -63,10 +63,6 @@ internal sealed class PromptEncoder(LlmEngine engine)
         return new EncodedPrompt(tokenizer.Encode(text, addSpecialTokens), text);
     }
 
-    // With a beginning of sequence even no text is a token, but nobody means it.
-    private static string TextOf(JsonElement value, string path) =>
-        JsonFields.AsString(value, path) is { Length: > 0 } text ? text : throw ApiException.Invalid($"{path} cannot be empty.", path);
-
     /// <summary>Keeps the last tokens of a prompt, as <c>truncate_prompt_tokens</c> says: so many, or with -1 as many as fit.</summary>
     public EncodedPrompt Truncate(EncodedPrompt prompt, JsonFields fields, int? maxTokens)
     {
@@ -81,6 +77,6 @@ internal sealed class PromptEncoder(LlmEngine engine)
             "right" => false,
             var side => throw ApiException.Invalid($"truncation_side must be left or right, got '{side}'.", "truncation_side"),
         };
-        return prompt with { TokenIds = fromLeft ? prompt.TokenIds[^limit..] : prompt.TokenIds[..limit] };
+        return new EncodedPrompt(fromLeft ? prompt.TokenIds[^limit..] : prompt.TokenIds[..limit], Text: null);
     }
 }
