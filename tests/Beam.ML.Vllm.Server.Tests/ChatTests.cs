@@ -140,6 +140,84 @@ public sealed class ChatTests
         Assert.That((await server.ErrorAsync(Path, new { messages, continue_final_message = true, add_generation_prompt = true })).Text("param"), Is.EqualTo("continue_final_message"));
     }
 
+    // Each is also a part of what the template writes behind a message.
+    [TestCase("of", "of")]
+    [TestCase("e", "e")]
+    [TestCase("end", "end")]
+    [TestCase("<end_of_turn>", "<end_of_turn>")]
+    [TestCase("model", "model")]
+    [TestCase("CONTINUE_FINAL_MESSAGE_TAG", "CONTINUE_FINAL_MESSAGE_TAG")]
+    [TestCase(" It is ", "It is")]
+    [TestCase("", "")]
+    [TestCase(" ", "")]
+    public async Task A_continued_message_ends_where_it_ends_whatever_it_says(string content, string written)
+    {
+        await using var server = await TestServer.StartAsync();
+        Assert.That(await PromptOfAsync(server, new { messages = Continued(content), continue_final_message = true }),
+            Is.EqualTo($"<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\n{written}"));
+    }
+
+    [Test]
+    public async Task A_template_that_keeps_blanks_keeps_those_of_a_continued_message_and_one_that_drops_it_is_told()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { TrustRequestChatTemplate = true });
+        const string Keeps = "{% for m in messages %}<s>{{ m.content }}</s>{% endfor %}";
+        Assert.That(await PromptOfAsync(server, new { messages = Continued("It is "), continue_final_message = true, chat_template = Keeps }), Is.EqualTo("<s>Hi</s><s>It is "));
+        foreach (var drops in (string[])["{{ messages[0].content }}", "{% for m in messages %}{{ m.content | upper }}{% endfor %}", "{% for m in messages %}{{ m.content.split('is')[-1] }}{% endfor %}"])
+            Assert.That((await server.ErrorAsync("/tokenize", new { messages = Continued("it is so"), continue_final_message = true, chat_template = drops })).Text("param"), Is.EqualTo("continue_final_message"), drops);
+        object[] nothing = [new { role = "user", content = "Hi" }, new { role = "assistant", content = (string?)null }];
+        Assert.That((await server.ErrorAsync("/tokenize", new { messages = nothing, continue_final_message = true })).Text("param"), Is.EqualTo("messages[1].content"));
+    }
+
+    [Test]
+    public async Task Tools_that_may_not_be_called_are_kept_from_the_template_where_the_server_says_so()
+    {
+        object[] tools = [new { type = "function", function = new { name = "weather" } }];
+        const string Template = "{{ tools[0].function.name if tools else 'none' }}";
+        foreach (var excludes in (bool[])[false, true])
+        {
+            await using var server = await TestServer.StartAsync(new ServerOptions { TrustRequestChatTemplate = true, ExcludeToolsWhenToolChoiceNone = excludes });
+            Assert.That(await PromptOfAsync(server, new { messages = Question, tools, tool_choice = "none", chat_template = Template }), Is.EqualTo(excludes ? "none" : "weather"));
+        }
+    }
+
+    [Test]
+    public async Task The_effort_of_reasoning_reaches_the_template()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { TrustRequestChatTemplate = true });
+        const string Template = "{{ reasoning_effort is defined }},{{ reasoning_effort }},{{ enable_thinking }}";
+        Assert.That(await PromptOfAsync(server, new { messages = Question, chat_template = Template }), Is.EqualTo("False,,"));
+        Assert.That(await PromptOfAsync(server, new { messages = Question, chat_template = Template, reasoning_effort = "high" }), Is.EqualTo("True,high,True"));
+        Assert.That(await PromptOfAsync(server, new { messages = Question, chat_template = Template, reasoning_effort = "none" }), Is.EqualTo("True,none,False"));
+        var both = new { messages = Question, chat_template = Template, reasoning_effort = "low", chat_template_kwargs = new { reasoning_effort = "high", enable_thinking = false } };
+        Assert.That(await PromptOfAsync(server, both), Is.EqualTo("True,low,False"));
+        foreach (var path in (string[])[Path, "/tokenize"])
+            Assert.That((await server.ErrorAsync(path, new { messages = Question, reasoning_effort = "much" })).Text("param"), Is.EqualTo("reasoning_effort"));
+    }
+
+    [Test]
+    public async Task Variables_of_a_template_do_not_replace_what_the_request_says()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { TrustRequestChatTemplate = true });
+        foreach (var name in (string[])["messages", "tools", "tokenize"])
+        {
+            var kwargs = new Dictionary<string, object> { [name] = Array.Empty<object>() };
+            Assert.That((await server.ErrorAsync(Path, new { messages = Question, chat_template_kwargs = kwargs })).Text("param"), Is.EqualTo($"chat_template_kwargs.{name}"));
+        }
+
+        var body = new
+        {
+            messages = Question, documents = new[] { new { text = "own" } }, chat_template = "{{ add_generation_prompt }},{{ documents[0].text }},{{ more }}",
+            chat_template_kwargs = new { add_generation_prompt = false, documents = new[] { new { text = "other" } }, more = 1 },
+        };
+        Assert.That(await PromptOfAsync(server, body), Is.EqualTo("True,own,1"));
+    }
+
+    private static object[] Continued(string content) => [new { role = "user", content = "Hi" }, new { role = "assistant", content }];
+
+    private static async Task<string> PromptOfAsync(TestServer server, object body) =>
+        server.Engine.Tokenizer!.Decode((await server.PostAsync("/tokenize", body)).At("tokens").Ints(), skipSpecialTokens: false);
+
     [Test]
     public async Task Tools_reach_the_template_and_their_calls_become_objects_in_it()
     {
@@ -152,7 +230,7 @@ public sealed class ChatTests
             new { role = "tool", tool_call_id = "1", content = "rain" },
         ];
         Assert.That(await PromptOfAsync(new { messages, tools, chat_template = Template, max_tokens = 1, return_token_ids = true }), Is.EqualTo("weather|Romerain"));
-        Assert.That(await PromptOfAsync(new { messages, tools, tool_choice = "none", chat_template = Template, max_tokens = 1, return_token_ids = true }), Is.EqualTo("none|Romerain"));
+        Assert.That(await PromptOfAsync(new { messages, tools, tool_choice = "none", chat_template = Template, max_tokens = 1, return_token_ids = true }), Is.EqualTo("weather|Romerain"));
         Assert.That((await server.ErrorAsync(Path, new { messages, tools = Array.Empty<object>() })).Text("param"), Is.EqualTo("tools"));
         Assert.That((await server.ErrorAsync(Path, new { messages, tool_choice = "auto" })).Text("param"), Is.EqualTo("tool_choice"));
 

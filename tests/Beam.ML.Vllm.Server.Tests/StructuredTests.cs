@@ -56,10 +56,44 @@ public sealed class StructuredTests
         Assert.That(message.Text("tool_calls", 0, "function", "name"), Is.EqualTo("check"));
         Assert.That(TestServer.Parse(message.Text("tool_calls", 0, "function", "arguments")!).TryGetProperty("ok", out _), Is.True);
         var events = await server.StreamAsync(Chat, new { messages = Question, tools = Tools, tool_choice = choice, temperature = 0, max_tokens = 64, stream = true });
-        var call = events.Select(e => e.At("choices", 0, "delta")).Single(d => d.TryGetProperty("tool_calls", out _)).At("tool_calls", 0);
-        Assert.That((call.At("index").GetInt32(), call.Text("function", "arguments")), Is.EqualTo((0, message.Text("tool_calls", 0, "function", "arguments"))));
+        var calls = events.Select(e => e.At("choices", 0, "delta")).Where(d => d.TryGetProperty("tool_calls", out _)).Select(d => d.At("tool_calls", 0)).ToList();
+        Assert.That(calls.Select(c => c.At("index").GetInt32()), Is.All.Zero);
+        Assert.That((calls[0].Text("type"), calls[0].Text("function", "name"), calls[0].Text("id")!.Length), Is.EqualTo(("function", "check", message.Text("tool_calls", 0, "id")!.Length)));
+        Assert.That(calls[1..].Any(c => c.TryGetProperty("id", out _) || c.At("function").TryGetProperty("name", out _)), Is.False);
+        Assert.That(calls, Has.Count.GreaterThan(1), "the arguments come in pieces");
+        Assert.That(string.Concat(calls.Select(c => c.Text("function", "arguments"))), Is.EqualTo(message.Text("tool_calls", 0, "function", "arguments")));
         Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools, tool_choice = new { type = "function", function = new { name = "other" } } })).Text("message"), Does.Contain("'other'"));
         Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools, tool_choice = "sometimes" })).Text("param"), Is.EqualTo("tool_choice"));
+    }
+
+    [TestCase("{}")]
+    [TestCase("""{"properties": {}}""")]
+    [TestCase("""{"type": ["object", "null"]}""")]
+    public async Task Arguments_are_an_object_also_where_the_schema_does_not_say_so(string parameters)
+    {
+        await using var server = await TestServer.StartAsync();
+        object[] tools = [new { type = "function", function = new { name = "f", parameters = TestServer.Parse(parameters) } }];
+        var answer = await server.PostAsync(Chat, new { messages = Question, tools, tool_choice = new { type = "function", function = new { name = "f" } }, temperature = 0, max_tokens = 8 });
+        Assert.That(answer.Text("choices", 0, "message", "tool_calls", 0, "function", "arguments"), Does.StartWith("{"));
+    }
+
+    [Test]
+    public async Task A_wrong_schema_is_told_by_the_place_where_the_request_has_it()
+    {
+        await using var server = await TestServer.StartAsync();
+        var wrong = TestServer.Parse("""{"type": "object", "properties": {"a": {"type": "date"}}}""");
+        object[] tools = [Tools[0], new { type = "function", function = new { name = "wrong", parameters = wrong } }];
+        foreach (var choice in (object[])["required", new { type = "function", function = new { name = "wrong" } }])
+        {
+            var error = await server.ErrorAsync(Chat, new { messages = Question, tools, tool_choice = choice });
+            Assert.That(error.Text("param"), Is.EqualTo("tools[1].function.parameters"));
+            Assert.That(error.Text("message"), Does.Contain("'#/properties/a'"));
+        }
+
+        var format = new { type = "json_schema", json_schema = new { name = "wrong", schema = wrong } };
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, response_format = format })).Text("param"), Is.EqualTo("response_format"));
+        Assert.That((await server.ErrorAsync("/v1/completions", new { prompt = "a", response_format = format })).Text("param"), Is.EqualTo("response_format"));
+        Assert.That((await server.ErrorAsync(Chat, new { messages = Question, structured_outputs = new { json = wrong } })).Text("param"), Is.EqualTo("structured_outputs"));
     }
 
     [Test]

@@ -41,6 +41,15 @@ public sealed class ToolCallParserTests
     }
 
     [Test]
+    public void A_named_tools_call_begins_with_the_first_piece_and_goes_on_with_the_others()
+    {
+        var subject = new NamedToolCallParser("f");
+        var parsed = new[] { subject.Append("{\"a\":", ends: false), subject.Append(" 1", ends: false), subject.Append("}", ends: true) };
+        Assert.That(parsed[0].Calls.Select(c => (c.Name, c.Arguments)), Is.EqualTo(new[] { ("f", "{\"a\":") }));
+        Assert.That(parsed[1..].Select(p => (p.Calls.Count, p.MoreArguments)), Is.EqualTo(new[] { (0, " 1"), (0, "}") }));
+    }
+
+    [Test]
     public void A_call_nested_without_end_is_text() =>
         Assert.That(ToolCallParser.Create("hermes").Append("<tool_call>" + new string('[', 100_000) + "</tool_call>", ends: true).Calls, Is.Empty);
 }

@@ -66,7 +66,7 @@ public sealed class ChatTemplate
     /// <param name="addGenerationPrompt">End with the start of the assistant's answer.</param>
     /// <param name="tools">The functions that the model may call, as JSON schemas.</param>
     /// <param name="documents">Documents to answer from.</param>
-    /// <param name="variables">Further variables (vLLM's <c>chat_template_kwargs</c>).</param>
+    /// <param name="variables">Further variables (vLLM's <c>chat_template_kwargs</c>); those above come before them.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="ChatTemplateException">The template refuses the conversation, or fails on it.</exception>
     /// <exception cref="OperationCanceledException">The token was canceled.</exception>
@@ -76,11 +76,12 @@ public sealed class ChatTemplate
     {
         var globals = new Dictionary<string, object>(StringComparer.Ordinal);
         foreach (var (name, token) in _specialTokens) globals[name] = token;
-        globals["messages"] = JinjaValues.FromJson(messages);
-        globals["tools"] = tools is { } t ? JinjaValues.FromJson(t) : JinjaNone.Value;
-        globals["documents"] = documents is { } d ? JinjaValues.FromJson(d) : JinjaNone.Value;
-        globals["add_generation_prompt"] = addGenerationPrompt;
+        globals["tools"] = globals["documents"] = JinjaNone.Value;
         foreach (var (name, value) in variables ?? new Dictionary<string, JsonElement>()) globals[name] = JinjaValues.FromJson(value);
+        globals["messages"] = JinjaValues.FromJson(messages);
+        if (tools is { } t) globals["tools"] = JinjaValues.FromJson(t);
+        if (documents is { } d) globals["documents"] = JinjaValues.FromJson(d);
+        globals["add_generation_prompt"] = addGenerationPrompt;
         var hasTools = globals["tools"] is List<object> { Count: > 0 };
         return (hasTools ? _toolTemplate ?? _template : _template).Render(globals, TimeProvider.System, cancellationToken);
     }

@@ -51,6 +51,12 @@ public sealed record ServerOptions
     /// </summary>
     public bool TrustRequestChatTemplate { get; init; }
 
+    /// <summary>
+    /// <c>exclude_tools_when_tool_choice_none</c>: the chat template is not shown the tools of a request whose <c>tool_choice</c> is <c>none</c>.
+    /// It is by default, as in vLLM.
+    /// </summary>
+    public bool ExcludeToolsWhenToolChoiceNone { get; init; }
+
     /// <summary><c>response_role</c>: who answers in a chat; <c>assistant</c> by default.</summary>
     public string ResponseRole { get; init; } = "assistant";
 

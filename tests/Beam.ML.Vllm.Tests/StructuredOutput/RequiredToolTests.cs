@@ -44,6 +44,20 @@ public sealed class RequiredToolTests
         Assert.That(calls.StartsWith($"[{Call(1, """{"v": 1""")}"), Is.False);
     }
 
+    [TestCase("{}")]
+    [TestCase("""{"properties": {"a": {"type": "string"}}}""")]
+    [TestCase("""{"$ref": "#/$defs/any", "$defs": {"any": {}}}""")]
+    [TestCase("""{"type": ["object", "null", "number"]}""")]
+    public void Arguments_are_an_object_also_where_the_schema_does_not_say_so(string schema)
+    {
+        var calls = Calls(schema);
+        Assert.That(calls.Accepts($"[{Call(0, "{}")}]"), Is.True);
+        foreach (var other in (string[])["null", "1", "\"text\"", "[]", "true"]) Assert.That(calls.StartsWith($"[{Call(0, other)}"), Is.False, other);
+    }
+
+    [Test]
+    public void Arguments_that_are_said_to_be_something_else_are() => Assert.That(Calls("""{"type": "string"}""").Accepts($"[{Call(0, "\"text\"")}]"), Is.True);
+
     [Test]
     public void A_tool_without_parameters_takes_an_object() =>
         Assert.That(Calls("null", "true").Accepts($"[{Call(1, "{}")}, {Call(0, """{"a": 1}""")}]"), Is.True);

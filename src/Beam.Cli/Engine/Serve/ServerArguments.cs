@@ -19,6 +19,7 @@ internal sealed class ServerArguments
     private readonly Option<string[]> _apiKey = new("--api-key") { Description = $"Requests must carry one of these keys; {KeyVariable} is another.", AllowMultipleArgumentsPerToken = true, HelpName = "key" };
     private readonly Option<string?> _chatTemplate = new("--chat-template") { Description = "A Jinja file, or a template, to use instead of the model's own.", HelpName = "file" };
     private readonly Option<bool> _trustRequestChatTemplate = new("--trust-request-chat-template") { Description = "Let requests bring chat templates of their own." };
+    private readonly Option<bool> _excludeTools = new("--exclude-tools-when-tool-choice-none") { Description = "Do not show the chat template tools that the model may not call." };
     private readonly Option<string> _responseRole = new("--response-role") { Description = "Who answers in a chat.", DefaultValueFactory = _ => Default.ResponseRole, HelpName = "role" };
     private readonly Option<string?> _toolCallParser = new("--tool-call-parser") { Description = "How the model writes calls of tools: hermes or llama3_json.", HelpName = "name" };
     private readonly Option<bool> _enableAutoToolChoice = new("--enable-auto-tool-choice") { Description = "Implied by --tool-call-parser, which it requires.", Hidden = true };
@@ -40,7 +41,7 @@ internal sealed class ServerArguments
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_host, _port, _uds, _apiKey, _chatTemplate, _trustRequestChatTemplate, _responseRole, _toolCallParser, _enableAutoToolChoice, _returnTokensAsTokenIds,
+        foreach (var option in (Option[])[_host, _port, _uds, _apiKey, _chatTemplate, _trustRequestChatTemplate, _excludeTools, _responseRole, _toolCallParser, _enableAutoToolChoice, _returnTokensAsTokenIds,
             _enablePromptTokensDetails, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
     }
 
@@ -64,6 +65,7 @@ internal sealed class ServerArguments
             ServedModelNames = servedModelNames,
             ChatTemplate = parsed.GetValue(_chatTemplate),
             TrustRequestChatTemplate = parsed.GetValue(_trustRequestChatTemplate),
+            ExcludeToolsWhenToolChoiceNone = parsed.GetValue(_excludeTools),
             ResponseRole = parsed.GetValue(_responseRole)!,
             ToolCallParser = parsed.GetValue(_toolCallParser),
             ReturnTokensAsTokenIds = parsed.GetValue(_returnTokensAsTokenIds),

@@ -34,6 +34,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : Generation
             Prompts = [prompt],
             IsChat = true,
             Parameters = tools.Parameters,
+            Constraint = tools.Origin ?? OutputConstraint.OriginOf(fields),
             Search = BeamSearchFields.Read(fields, tools.Parameters, stream, Server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,

@@ -54,7 +54,7 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
             var choice = _choices[completion.Index];
             choice.Tokens += completion.TokenIds.Count;
             var parsed = choice.Parse(this, completion);
-            if (parsed.Content.Length == 0 && parsed.Calls.Count == 0 && completion.FinishReason is null && !ReturnTokenIds && !WithLogprobs) continue;
+            if (parsed is { Content: "", Calls.Count: 0, MoreArguments: "" } && completion.FinishReason is null && !ReturnTokenIds && !WithLogprobs) continue;
 
             var json = stream.Begin();
             json.WriteStartObject();
@@ -63,8 +63,9 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
             json.WriteStartObject();
             json.WriteNumber(Names.Index, completion.Index);
             json.WriteStartObject(Names.Delta);
-            if (parsed.Content.Length > 0 || parsed.Calls.Count == 0) json.WriteString(Names.Content, parsed.Content);
+            if (parsed.Content.Length > 0 || parsed is { Calls.Count: 0, MoreArguments: "" }) json.WriteString(Names.Content, parsed.Content);
             if (parsed.Calls.Count > 0) WriteCalls(json, parsed.Calls, choice.Calls - parsed.Calls.Count);
+            else if (parsed.MoreArguments.Length > 0) WriteMoreArguments(json, choice.Calls - 1, parsed.MoreArguments);
             json.WriteEndObject();
             WriteLogprobs(json, completion);
             WriteFinish(json, FinishReasonOf(completion, choice), completion.StopReason);
@@ -166,6 +167,18 @@ internal sealed class ChatFormat(GenerationRequest request, ServerContext server
             json.WriteEndObject();
         }
 
+        json.WriteEndArray();
+    }
+
+    private static void WriteMoreArguments(Utf8JsonWriter json, int index, string arguments)
+    {
+        json.WriteStartArray("tool_calls"u8);
+        json.WriteStartObject();
+        json.WriteNumber(Names.Index, index);
+        json.WriteStartObject("function"u8);
+        json.WriteString("arguments"u8, arguments);
+        json.WriteEndObject();
+        json.WriteEndObject();
         json.WriteEndArray();
     }
 

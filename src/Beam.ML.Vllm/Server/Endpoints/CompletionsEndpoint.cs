@@ -44,6 +44,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndp
             Lora = Server.Models.Adapter(model),
             Prompts = prompts,
             Parameters = parameters,
+            Constraint = OutputConstraint.OriginOf(fields),
             Search = BeamSearchFields.Read(fields, parameters, stream, Server.Engine.MaxModelLength),
             Priority = fields.Int("priority") ?? 0,
             Stream = stream,

@@ -1,5 +1,7 @@
+using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Server.Hosting;
 using Beam.ML.Vllm.Server.Protocol;
 
 namespace Beam.ML.Vllm.Server.Generation;
@@ -39,12 +41,16 @@ internal sealed record GenerationRequest
 
     public long Created { get; } = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 
-    /// <summary>What the request calls a field of the engine's.</summary>
-    public string? FieldOf(string? name) => (IsChat, name) switch
+    /// <summary>What its constraint of the output was made of.</summary>
+    public ConstraintOrigin Constraint { get; init; } = ConstraintOrigin.Own;
+
+    /// <summary>What the engine's refusal is to the client, who may call a field otherwise.</summary>
+    public ApiException Explain(InvalidRequestException refusal) => (IsChat, refusal.Field) switch
     {
-        (true, "prompt") => "messages",
-        (true, "logprobs") => "top_logprobs",
-        _ => name,
+        (_, "structured_outputs") => Constraint.Explain(refusal),
+        (true, "prompt") => ApiException.Invalid(refusal.Message, "messages", refusal),
+        (true, "logprobs") => ApiException.Invalid(refusal.Message, "top_logprobs", refusal),
+        _ => ApiException.Invalid(refusal.Message, refusal.Field, refusal),
     };
 
     /// <summary>Completions in the answer, of all prompts.</summary>

@@ -40,7 +40,7 @@ internal sealed class Generator(ServerContext server)
         }
         catch (InvalidRequestException e)
         {
-            throw ApiException.Invalid(e.Message, request.FieldOf(e.Field), e);
+            throw request.Explain(e);
         }
     }
 

@@ -13,15 +13,17 @@ internal sealed class ChatRenderer
     // A body's own nesting, and within it that of arguments which came as text.
     private const int MaxDepth = 2 * 64;
 
+    private static readonly string[] ReasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
     private readonly LlmEngine _engine;
     private readonly ChatTemplate? _template;
     private readonly Dictionary<string, string> _specialTokens;
-    private readonly bool _trustsRequests;
+    private readonly bool _trustsRequests, _excludesTools;
 
     /// <exception cref="ChatTemplateException">The template cannot be read.</exception>
     public ChatRenderer(LlmEngine engine, ServerOptions options)
     {
-        (_engine, _trustsRequests) = (engine, options.TrustRequestChatTemplate);
+        (_engine, _trustsRequests, _excludesTools) = (engine, options.TrustRequestChatTemplate, options.ExcludeToolsWhenToolChoiceNone);
         if (engine.Tokenizer is null)
         {
             _specialTokens = [];
@@ -45,9 +47,9 @@ internal sealed class ChatRenderer
         if (continues && begins) throw ApiException.Invalid("continue_final_message and add_generation_prompt cannot both be true.", "continue_final_message");
 
         var template = TemplateOf(fields);
-        using var messages = Normalize(given);
+        using var messages = Normalize(given, continues, out var last);
         var text = template.Render(messages.RootElement, begins, ToolsOf(fields), fields.Array("documents"), VariablesOf(fields), cancellationToken);
-        if (continues) text = CutAfterLastMessage(text, messages.RootElement);
+        if (continues) text = FinalMessage.Leave(text, last);
         return prompts.Encode(text, fields.Bool("add_special_tokens"));
     }
 
@@ -63,42 +65,55 @@ internal sealed class ChatRenderer
             "The request brings a chat template of its own, which this server does not trust: it is not started with --trust-request-chat-template.", "chat_template");
     }
 
-    /// <summary>Tools as the template gets them; none if the model may not call any.</summary>
-    private static JsonElement? ToolsOf(JsonFields fields) =>
-        fields.Get("tool_choice") is { ValueKind: JsonValueKind.String } choice && choice.ValueEquals("none"u8) ? null : fields.Array("tools");
+    /// <summary>Tools as the template gets them: as in vLLM, also those that the model may not call, for earlier messages may have calls of them.</summary>
+    private JsonElement? ToolsOf(JsonFields fields) =>
+        _excludesTools && fields.Get("tool_choice") is { ValueKind: JsonValueKind.String } choice && choice.ValueEquals("none"u8) ? null : fields.Array("tools");
 
-    private static Dictionary<string, JsonElement>? VariablesOf(JsonFields fields)
+    /// <summary>Further variables of the template. What the request says by fields of its own comes before what it says here.</summary>
+    private static Dictionary<string, JsonElement> VariablesOf(JsonFields fields)
     {
-        if (fields.Object("chat_template_kwargs") is not { } given) return null;
         var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
-        foreach (var property in given.Json.EnumerateObject()) variables[property.Name] = property.Value;
+        if (fields.Object("chat_template_kwargs") is { } given)
+        {
+            foreach (var property in given.Json.EnumerateObject())
+            {
+                if (property.Name is "messages" or "conversation" or "tools" or "tokenize")
+                    throw ApiException.Invalid($"chat_template_kwargs cannot have {property.Name}: the messages and tools are those of the request.", $"chat_template_kwargs.{property.Name}");
+                variables[property.Name] = property.Value;
+            }
+        }
+
+        if (fields.String("reasoning_effort") is not { } effort) return variables;
+        if (!ReasoningEfforts.Contains(effort))
+            throw ApiException.Invalid($"reasoning_effort must be one of {string.Join(", ", ReasoningEfforts)}, got '{effort}'.", "reasoning_effort");
+        variables["reasoning_effort"] = fields.Get("reasoning_effort")!.Value;
+        // Some templates think only where they are told to.
+        variables.TryAdd("enable_thinking", JsonSerializer.SerializeToElement(effort != "none"));
         return variables;
     }
 
-    private static string CutAfterLastMessage(string text, JsonElement messages)
-    {
-        var last = messages[messages.GetArrayLength() - 1].GetProperty("content").GetString()?.Trim() ?? "";
-        var at = text.LastIndexOf(last, StringComparison.Ordinal);
-        if (last.Length == 0 || at < 0) throw ApiException.Invalid("continue_final_message needs a last message whose content the chat template writes out as it is.", "continue_final_message");
-        return text[..(at + last.Length)];
-    }
-
     /// <summary>Messages as templates expect them: contents in parts become one text, the arguments of tool calls become objects.</summary>
-    private static JsonDocument Normalize(JsonElement messages)
+    /// <param name="messages">The messages of the request.</param>
+    /// <param name="continues">The last message is left open: its content gets a tag.</param>
+    /// <param name="last">The content of the last message, without the tag.</param>
+    private static JsonDocument Normalize(JsonElement messages, bool continues, out string last)
     {
+        last = "";
+        var count = messages.GetArrayLength();
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartArray();
             var index = 0;
-            foreach (var message in messages.EnumerateArray()) WriteMessage(json, message, $"messages[{index++}]");
+            foreach (var message in messages.EnumerateArray()) last = WriteMessage(json, message, $"messages[{index++}]", continues && index == count ? FinalMessage.Tag : "");
             json.WriteEndArray();
         }
 
         return JsonDocument.Parse(buffer.WrittenMemory, new JsonDocumentOptions { MaxDepth = MaxDepth });
     }
 
-    private static void WriteMessage(Utf8JsonWriter json, JsonElement message, string path)
+    /// <summary>Writes a message, with something added to its content, and returns the content.</summary>
+    private static string WriteMessage(Utf8JsonWriter json, JsonElement message, string path, string tag)
     {
         if (message.ValueKind != JsonValueKind.Object) throw ApiException.Invalid($"{path} must be an object with role and content.", path);
         var fields = new JsonFields(message, path + ".");
@@ -112,8 +127,11 @@ internal sealed class ChatRenderer
             else property.Value.WriteTo(json);
         }
 
-        json.WriteString("content"u8, ContentOf(fields, path));
+        if (tag.Length > 0 && !fields.Has("content")) throw ApiException.Invalid($"{path} has no content that could be continued.", $"{path}.content");
+        var content = ContentOf(fields, path);
+        json.WriteString("content"u8, content + tag);
         json.WriteEndObject();
+        return content;
     }
 
     private static string ContentOf(JsonFields message, string path)

@@ -36,14 +36,17 @@ internal static class OutputConstraint
 
     /// <summary>The arguments of one tool.</summary>
     public static SamplingParams ForTool(SamplingParams parameters, JsonElement tool) =>
-        With(parameters, new StructuredOutputsParams { Json = ParametersOf(tool)?.GetRawText() ?? "{\"type\":\"object\"}" }, "tool_choice");
+        With(parameters, Schema(json => WriteParameters(json, tool, id: null)), "tool_choice");
 
     /// <summary>Calls of any of the tools: a list of objects with <c>name</c> and <c>parameters</c>.</summary>
-    public static SamplingParams ForAnyTool(SamplingParams parameters, JsonElement tools, bool several)
+    public static SamplingParams ForAnyTool(SamplingParams parameters, JsonElement tools, bool several) =>
+        With(parameters, Schema(json => WriteCallsSchema(json, tools, several)), "tool_choice");
+
+    private static StructuredOutputsParams Schema(Action<Utf8JsonWriter> write)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer)) WriteCallsSchema(json, tools, several);
-        return With(parameters, new StructuredOutputsParams { Json = Encoding.UTF8.GetString(buffer.ToArray()) }, "tool_choice");
+        using (var json = new Utf8JsonWriter(buffer)) write(json);
+        return new StructuredOutputsParams { Json = Encoding.UTF8.GetString(buffer.ToArray()) };
     }
 
     private static SamplingParams With(SamplingParams parameters, StructuredOutputsParams constraint, string field) => parameters.StructuredOutputs is null
@@ -71,8 +74,7 @@ internal static class OutputConstraint
             json.WriteEndArray();
             json.WriteEndObject();
             json.WritePropertyName("parameters"u8);
-            if (ParametersOf(tool) is { } schema) WriteDocument(json, schema, $"tool:{index++}");
-            else json.WriteRawValue("{\"type\":\"object\"}"u8);
+            WriteParameters(json, tool, $"tool:{index++}");
             json.WriteEndObject();
             json.WriteStartArray("required"u8);
             json.WriteStringValue("name"u8);
@@ -86,16 +88,40 @@ internal static class OutputConstraint
         json.WriteEndObject();
     }
 
-    /// <summary>Writes a schema with an id of its own: references in it begin at it, as they do where it stands alone.</summary>
-    private static void WriteDocument(Utf8JsonWriter json, JsonElement schema, string id)
+    /// <summary>Writes the schema of a tool's arguments: of an object, unless it says that they are something else.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="tool">The tool, which may have no schema.</param>
+    /// <param name="id">An id of its own: references in it begin at it, as they do where it stands alone.</param>
+    private static void WriteParameters(Utf8JsonWriter json, JsonElement tool, string? id)
     {
         json.WriteStartObject();
-        json.WriteString("$id"u8, id);
-        foreach (var property in schema.EnumerateObject())
-            if (!property.NameEquals("$id"u8)) property.WriteTo(json);
+        if (id is not null) json.WriteString("$id"u8, id);
+        var hasSchema = tool.GetProperty("function"u8).TryGetProperty("parameters"u8, out var schema) && schema.ValueKind == JsonValueKind.Object;
+        var isOther = false;
+        if (hasSchema)
+        {
+            foreach (var property in schema.EnumerateObject())
+            {
+                if (id is not null && property.NameEquals("$id"u8)) continue;
+                if (property.NameEquals("type"u8))
+                {
+                    if (MayBeObject(property.Value)) continue;
+                    isOther = true;
+                }
+
+                property.WriteTo(json);
+            }
+        }
+
+        if (!isOther) json.WriteString("type"u8, "object"u8);
         json.WriteEndObject();
     }
 
-    private static JsonElement? ParametersOf(JsonElement tool) =>
-        tool.GetProperty("function"u8).TryGetProperty("parameters"u8, out var parameters) && parameters.ValueKind == JsonValueKind.Object ? parameters : null;
+    private static bool MayBeObject(JsonElement type) => type.ValueKind == JsonValueKind.Array
+        ? type.EnumerateArray().Any(one => one.ValueKind == JsonValueKind.String && one.ValueEquals("object"u8))
+        : type.ValueKind == JsonValueKind.String && type.ValueEquals("object"u8);
+
+    /// <summary>Where the request's own constraint comes from, if it has one.</summary>
+    public static ConstraintOrigin OriginOf(JsonFields fields) =>
+        fields.Object("response_format")?.String("type") is null or "text" ? ConstraintOrigin.Own : new ConstraintOrigin("response_format");
 }

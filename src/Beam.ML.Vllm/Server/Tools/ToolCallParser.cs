@@ -11,8 +11,11 @@ internal sealed record ToolCall(string Name, string Arguments)
     public string Id { get; } = $"chatcmpl-tool-{Guid.NewGuid():N}";
 }
 
-/// <summary>What a piece of a model's text comes to: text for the reader, and calls that were completed in it.</summary>
-internal readonly record struct ParsedText(string Content, IReadOnlyList<ToolCall> Calls);
+/// <summary>What a piece of a model's text comes to.</summary>
+/// <param name="Content">Text for the reader.</param>
+/// <param name="Calls">Calls that were completed in it, or one that has begun.</param>
+/// <param name="MoreArguments">What the arguments of the last call go on with.</param>
+internal readonly record struct ParsedText(string Content, IReadOnlyList<ToolCall> Calls, string MoreArguments = "");
 
 /// <summary>Finds calls of tools in one answer as it grows. What only might be a call is held back until it is known.</summary>
 internal abstract class ToolCallParser

@@ -11,6 +11,9 @@ namespace Beam.ML.Vllm.Server.Tools;
 /// <param name="IsNamed">The request names the tool, so that the call is the answer and no decision of the model.</param>
 internal sealed record ToolChoice(SamplingParams Parameters, Func<ToolCallParser>? NewParser, bool IsNamed)
 {
+    /// <summary>What a call that must be made is constrained by; null if none must be.</summary>
+    public ConstraintOrigin? Origin { get; init; }
+
     private const string Usage = "tool_choice must be none, auto, required or {\"type\": \"function\", \"function\": {\"name\": …}}.";
 
     public static ToolChoice Read(JsonFields fields, SamplingParams parameters, string? parser)
@@ -33,12 +36,12 @@ internal sealed record ToolChoice(SamplingParams Parameters, Func<ToolCallParser
                 // The marks of a call may be special tokens.
                 return new ToolChoice(parameters with { SkipSpecialTokens = false }, () => ToolCallParser.Create(parser), false);
             case { ValueKind: JsonValueKind.String } required when required.ValueEquals("required"u8):
-                return new ToolChoice(OutputConstraint.ForAnyTool(parameters, list, fields.Bool("parallel_tool_calls", otherwise: true)), () => new RequiredToolCallParser(), false);
+                return new ToolChoice(OutputConstraint.ForAnyTool(parameters, list, fields.Bool("parallel_tool_calls", otherwise: true)), () => new RequiredToolCallParser(), false) { Origin = ConstraintOrigin.AnyTool };
             case { ValueKind: JsonValueKind.Object } named:
                 if (new JsonFields(named, "tool_choice.").Object("function")?.String("name") is not { } name) throw ApiException.Invalid(Usage, "tool_choice");
-                var tool = list.EnumerateArray().FirstOrDefault(t => t.GetProperty("function"u8).GetProperty("name"u8).ValueEquals(name));
+                var (index, tool) = list.EnumerateArray().Index().FirstOrDefault(t => t.Item.GetProperty("function"u8).GetProperty("name"u8).ValueEquals(name));
                 if (tool.ValueKind == JsonValueKind.Undefined) throw ApiException.Invalid($"tool_choice names '{name}', which is none of the tools.", "tool_choice");
-                return new ToolChoice(OutputConstraint.ForTool(parameters, tool), () => new NamedToolCallParser(name), true);
+                return new ToolChoice(OutputConstraint.ForTool(parameters, tool), () => new NamedToolCallParser(name), true) { Origin = ConstraintOrigin.Tool(index) };
             default:
                 throw ApiException.Invalid(Usage, "tool_choice");
         }

@@ -2,18 +2,6 @@ using System.Text;
 
 namespace Beam.ML.Vllm.Server.Tools;
 
-/// <summary>The whole answer is the arguments of the one tool that the request names.</summary>
-internal sealed class NamedToolCallParser(string name) : ToolCallParser
-{
-    private readonly StringBuilder _arguments = new();
-
-    public override ParsedText Append(string text, bool ends)
-    {
-        _arguments.Append(text);
-        return new ParsedText("", ends ? [new ToolCall(name, _arguments.ToString())] : []);
-    }
-}
-
 /// <summary>
 /// The whole answer is a list of calls, as <c>tool_choice: "required"</c> has it written. Each is told when it is complete; one that is cut
 /// short is no call, and is left out.
