@@ -28,6 +28,7 @@ public static class EngineArguments
         new("gpu_memory_utilization", "The part of the free memory that the cache may take, in (0, 1].", (o, v) => o with { MemoryUtilization = v.Double }) { Alias = "memory_utilization", Default = o => FormattableString.Invariant($"{o.MemoryUtilization}") },
         new("num_gpu_blocks_override", "Blocks in the cache, whatever the memory would allow.", (o, v) => o with { NumKvBlocks = v.Int }) { Alias = "num_kv_blocks_override" },
         new("num_threads", "Threads that compute; one for each processor by default.", (o, v) => o with { NumThreads = v.Int }),
+        new("cpu_threads_bind", "The processors that threads are bound to: nobind, auto for all, or a list as 0-3,6.", (o, v) => o with { CpuThreadsBind = v.Text }) { Default = _ => "nobind" },
         new("matrix_kernels", "How matrices are multiplied: auto, intrinsics, fma, bfloat16_dot or int8_dot.", (o, v) => o with
         {
             MatrixKernels = v.OneOf(

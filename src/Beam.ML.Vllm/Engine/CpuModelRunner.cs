@@ -29,7 +29,7 @@ internal sealed partial class CpuModelRunner : IModelRunner
     public CpuModelRunner(
         EngineOptions options, ModelConfig config, string folder, InstructionSet? instructionSet = null, CancellationToken cancellationToken = default)
     {
-        _pool = new WorkerPool(options.NumThreads ?? Environment.ProcessorCount);
+        _pool = new WorkerPool(options.Threads, ThreadBinding.Parse(options.CpuThreadsBind));
         try
         {
             var matrixKernels = options.MatrixKernels == MatrixKernels.Auto && options.Dtype == ModelDtype.Float32 ? MatrixKernels.Fma : options.MatrixKernels;
@@ -82,6 +82,8 @@ internal sealed partial class CpuModelRunner : IModelRunner
 
     /// <summary>The longest sequence that the model was made for.</summary>
     public int ModelMaxLength { get; }
+
+    public void Attach() => _pool.BindCaller();
 
     public ModelRunnerOutput Execute(SchedulerOutput step)
     {

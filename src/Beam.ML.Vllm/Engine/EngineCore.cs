@@ -60,6 +60,9 @@ internal sealed class EngineCore : IDisposable
     /// <summary>Ends every request with an error.</summary>
     public void FailAll(Exception failure) => _outputs.FailAll(failure);
 
+    /// <summary>Called once by the thread that will run all steps.</summary>
+    public void Attach() => _runner.Attach();
+
     /// <summary>One step; returns whether there was anything to do.</summary>
     public bool Step()
     {

@@ -1,3 +1,4 @@
+using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Weights.Quantization;
 
@@ -123,6 +124,16 @@ public sealed record EngineOptions
     /// <summary>Threads that compute; by default one for each processor.</summary>
     public int? NumThreads { get; init; }
 
+    /// <summary>
+    /// <c>cpu_threads_bind</c>, as vLLM's VLLM_CPU_OMP_THREADS_BIND: the processors that the threads are bound to, one each, as a list
+    /// (<c>0-3,6</c>) or <c>auto</c> for all that this process may use. By default, as with <c>nobind</c>, the system places them: beside
+    /// workers and other programs a bound thread waits for its processor while another one is idle. Not to be had on macOS.
+    /// </summary>
+    public string? CpuThreadsBind { get; init; }
+
+    /// <summary>How many threads that makes.</summary>
+    internal int Threads => NumThreads ?? ThreadBinding.Parse(CpuThreadsBind)?.Length ?? Environment.ProcessorCount;
+
     /// <summary><c>enable_prefix_caching</c>: reuse the cache of equal beginnings.</summary>
     public bool EnablePrefixCaching { get; init; } = true;
 
@@ -179,6 +190,9 @@ public sealed record EngineOptions
         Require(MemoryUtilization is > 0 and <= 1, $"memory_utilization must be in (0, 1], got {MemoryUtilization}.");
         Require(NumKvBlocks is null or >= 1, $"num_kv_blocks_override must be at least 1, got {NumKvBlocks}.");
         Require(NumThreads is null or (>= 1 and <= 1024), $"num_threads must be in [1, 1024], got {NumThreads}.");
+        Require(
+            ThreadBinding.Parse(CpuThreadsBind) is not { } processors || Threads <= processors.Length,
+            $"cpu_threads_bind '{CpuThreadsBind}' has fewer processors than there are threads ({NumThreads}).");
         SpeculativeConfig?.Validate();
         Require(MaxLoras is >= 1 and <= 4096, $"max_loras must be in [1, 4096], got {MaxLoras}.");
         Require(MaxLoraRank is >= 1 and <= 65536, $"max_lora_rank must be in [1, 65536], got {MaxLoraRank}.");

@@ -26,6 +26,11 @@ internal interface IModelRunner : IDisposable
     /// <summary>The longest sequence that the model was made for.</summary>
     int ModelMaxLength => MaxModelLength;
 
+    /// <summary>Called once, before all steps, by the thread that will ask for them.</summary>
+    void Attach()
+    {
+    }
+
     /// <summary>
     /// Computes the scheduled tokens, writes their keys and values to the blocks of their sequences, and samples for each entry that does.
     /// What it returns is valid until the next call. A request whose own parameters make sampling impossible is finished as an error, and

@@ -310,6 +310,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     {
         try
         {
+            _core.Attach();
             while (!_stop.IsCancellationRequested)
             {
                 TakeRequests();

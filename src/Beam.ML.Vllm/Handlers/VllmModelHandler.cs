@@ -118,7 +118,7 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
         LlmEngine? engine = null;
         try
         {
-            engine = await LlmEngine.LoadAsync(own with { NumThreads = own.NumThreads ?? DefaultThreads }, cancellationToken);
+            engine = await LlmEngine.LoadAsync(own.CpuThreadsBind is null ? own with { NumThreads = own.NumThreads ?? DefaultThreads } : own, cancellationToken);
             return new EngineModel(engine, LoadTemplate(engine));
         }
         catch (Exception e)

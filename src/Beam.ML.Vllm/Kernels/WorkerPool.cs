@@ -22,6 +22,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim[] _parked;
     private readonly int[] _isParked;
+    private readonly int[]? _processors;
     private delegate*<void*, int, int, void> _entry;
     private void* _work;
     private Exception? _failure;
@@ -36,9 +37,12 @@ internal sealed unsafe class WorkerPool : IDisposable
     private volatile bool _stop;
 
     /// <param name="threads">Threads that compute, the caller's included.</param>
-    public WorkerPool(int threads)
+    /// <param name="processors">Those that the threads are bound to, the first one the caller's; null where the system places them.</param>
+    public WorkerPool(int threads, int[]? processors = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        if (processors is not null) ArgumentOutOfRangeException.ThrowIfLessThan(processors.Length, threads, nameof(processors));
+        _processors = processors;
         Threads = threads;
         _threads = new Thread[threads - 1];
         _parked = new SemaphoreSlim[threads - 1];
@@ -88,6 +92,12 @@ internal sealed unsafe class WorkerPool : IDisposable
         if (_failure is { } failure) throw new InvalidOperationException("A part of the engine's work failed: " + failure.Message, failure);
     }
 
+    /// <summary>Binds the thread of the step loop, which calls this once, as the others are bound.</summary>
+    public void BindCaller()
+    {
+        if (_processors is not null) ThreadBinding.Bind(_processors[0]);
+    }
+
     public void Dispose()
     {
         if (_stop) return;
@@ -114,6 +124,7 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     private void WorkerLoop(int worker)
     {
+        if (_processors is not null) ThreadBinding.Bind(_processors[worker + 1]);
         var seen = 0;
         while ((seen = AwaitWork(worker, seen)) != 0)
         {

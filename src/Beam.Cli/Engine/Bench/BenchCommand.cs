@@ -34,7 +34,7 @@ internal static class BenchCommand
             var asText = !parsed.GetValue(json) && !parsed.GetValue(markdown);
             var report = new BenchReport { Added = line => { if (asText) host.Output.WriteLine(BenchReport.Text(line)); } };
             using var opened = await LoadingNotice.ShowAsync(host, options.Model, () => Task.Run(() => BenchModel.Open(options.Model, cancellationToken), cancellationToken));
-            report.Header.Add(Describe(opened, options.NumThreads ?? Environment.ProcessorCount));
+            report.Header.Add(Describe(opened, options.Threads));
             if (asText) await host.Output.WriteLineAsync(report.Header[0]);
             await new EngineBench(options, opened, settings, report).RunAsync(cancellationToken);
             if (asText) foreach (var line in report.Header.Skip(1)) await host.Output.WriteLineAsync(line);

@@ -8,7 +8,7 @@ namespace Beam.Cli.Engine.Bench;
 internal sealed class EngineBench(EngineOptions options, BenchModel model, BenchSettings settings, BenchReport report)
 {
     private readonly QuantizationScheme _quantization = QuantizationMethods.Choose(ModelConfig.Load(model.Folder), options.Quantization);
-    private readonly int _threads = options.NumThreads ?? Environment.ProcessorCount;
+    private readonly int _threads = options.Threads;
 
     /// <summary>Set where a report has several models, or one in several ways.</summary>
     public string Prefix { get; init; } = "";

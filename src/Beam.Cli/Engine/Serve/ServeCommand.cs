@@ -77,7 +77,7 @@ internal static class ServeCommand
         var stats = engine.Stats;
         return string.Create(CultureInfo.InvariantCulture,
             $"beam: dtype {Name(options.Dtype)}, quantization {options.Quantization ?? "as in the checkpoint"}, weights {stats.WeightBytes / (double)(1 << 20):0.#} MiB, "
-            + $"{Name(stats.MatrixKernels)} kernels, {options.NumThreads ?? Environment.ProcessorCount} threads, KV cache {Name(options.KvCacheDtype)} with {stats.KvCacheBlocks} blocks for "
+            + $"{Name(stats.MatrixKernels)} kernels, {options.Threads} threads, KV cache {Name(options.KvCacheDtype)} with {stats.KvCacheBlocks} blocks for "
             + $"{(long)stats.KvCacheBlocks * options.BlockSize} tokens, max_model_len {engine.MaxModelLength}, speculative decoding {options.SpeculativeConfig?.Method ?? "off"}");
 
         static string Name<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
