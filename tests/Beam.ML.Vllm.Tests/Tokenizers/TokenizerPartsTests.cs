@@ -41,6 +41,8 @@ public sealed class TokenizerPartsTests
 
     private sealed class Pieces : List<string>, IPieceSink
     {
+        public PatternTime Time { get; init; } = new(length: 0);
+
         void IPieceSink.Add(ReadOnlySpan<char> piece, bool first) => Add(piece.ToString());
     }
 
@@ -74,6 +76,35 @@ public sealed class TokenizerPartsTests
         Assert.That(string.Join('|', pieces), Is.EqualTo(expected));
     }
 
+    // Each look at the clock finds a second gone.
+    [TestCase("""{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated"}""", "aaaaaaaaaaaaaaaaaaaa", TestName = "Matches in one piece share the time of a text")]
+    [TestCase("""{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated"}""", "aaaaaaaaa𝐀aaaaaaaaaaa", TestName = "Matches among characters of two units share the time of a text")]
+    [TestCase("""{"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "ByteLevel", "add_prefix_space": false}]}""", "a b c d e f g h i j k l m n o p q r s t", TestName = "Matches in many pieces share the time of a text")]
+    public void Patterns_share_the_time_of_a_text(string spec, string text)
+    {
+        long clock = 0;
+        var pieces = new Pieces { Time = new PatternTime(text.Length, () => clock += 1000) };
+        Assert.That(() => PreTokenizer.Create(Spec(spec))!.Split(text, true, pieces), Throws.TypeOf<TokenizerException>().With.Message.Contains("took longer"));
+        Assert.That(pieces, Has.Count.LessThan(12));
+    }
+
+    [Test]
+    public void Patterns_of_normalizers_share_the_time_of_a_text()
+    {
+        long clock = 0;
+        const string Replace = """{"type": "Replace", "pattern": {"Regex": "a"}, "content": "b"}""";
+        var normalizer = Normalizer.Create(Spec($$"""{"type": "Sequence", "normalizers": [{{string.Join(", ", Enumerable.Repeat(Replace, 12))}}]}"""))!;
+        Assert.That(() => normalizer.Normalize("a", new PatternTime(1, () => clock += 1000)), Throws.TypeOf<TokenizerException>().With.Message.Contains("took longer"));
+    }
+
+    [Test]
+    public void A_long_text_has_more_time_for_its_patterns()
+    {
+        long clock = 0;
+        var pieces = new Pieces { Time = new PatternTime(10_000_000, () => clock += 1000) };
+        PreTokenizer.Create(Spec("""{"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated"}"""))!.Split(new string('a', 50), true, pieces);
+        Assert.That(pieces, Has.Count.EqualTo(50));
+    }
 
     [TestCase("""null""", "a b", "a b")]
     [TestCase("""{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"}""", "▁a▁ ▁b", "a b")]

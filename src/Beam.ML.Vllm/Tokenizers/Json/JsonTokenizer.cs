@@ -75,7 +75,7 @@ internal sealed class JsonTokenizer : Tokenizer
         text = WholeCharacters(text);
         using var ids = new PooledList<int>(text.Length / 3 + 16);
         if (addSpecialTokens) ids.AddRange(_postProcessor.Before);
-        using var sink = new ModelSink(_model, ids);
+        using var sink = new ModelSink(_model, ids, new PatternTime(text.Length));
         var at = 0;
         while (_addedInRaw.Next(text, at) is { } match)
         {
@@ -116,7 +116,7 @@ internal sealed class JsonTokenizer : Tokenizer
     private void EncodeNormalized(string text, bool first, ModelSink sink, PooledList<int> ids)
     {
         if (text.Length == 0) return;
-        if (_normalizer is not null) text = _normalizer.Normalize(text);
+        if (_normalizer is not null) text = _normalizer.Normalize(text, sink.Time);
         var at = 0;
         while (_addedInNormalized.Next(text, at) is { } match)
         {
@@ -146,9 +146,11 @@ internal sealed class JsonTokenizer : Tokenizer
         return text;
     }
 
-    private sealed class ModelSink(TokenModel model, PooledList<int> ids) : IPieceSink, IDisposable
+    private sealed class ModelSink(TokenModel model, PooledList<int> ids, PatternTime time) : IPieceSink, IDisposable
     {
         private readonly PooledList<byte> _utf8 = new(256);
+
+        public PatternTime Time => time;
 
         public void Add(ReadOnlySpan<char> piece, bool first)
         {

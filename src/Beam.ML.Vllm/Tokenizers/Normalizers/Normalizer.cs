@@ -10,6 +10,9 @@ internal abstract class Normalizer
 {
     public abstract string Normalize(string text);
 
+    /// <summary>The same within a time that patterns share with others.</summary>
+    public virtual string Normalize(string text, PatternTime time) => Normalize(text);
+
     /// <summary>Builds what a tokenizer.json describes; null for none.</summary>
     public static Normalizer? Create(JsonElement spec)
     {
@@ -39,9 +42,11 @@ internal abstract class Normalizer
 
 internal sealed class SequenceNormalizer(Normalizer[] parts) : Normalizer
 {
-    public override string Normalize(string text)
+    public override string Normalize(string text) => Normalize(text, new PatternTime(text.Length));
+
+    public override string Normalize(string text, PatternTime time)
     {
-        foreach (var part in parts) text = part.Normalize(text);
+        foreach (var part in parts) text = part.Normalize(text, time);
         return text;
     }
 }
@@ -79,12 +84,14 @@ internal sealed class PrependNormalizer(string prefix) : Normalizer
 
 internal sealed class ReplaceNormalizer(TextPattern pattern, string content) : Normalizer
 {
-    public override string Normalize(string text)
+    public override string Normalize(string text) => Normalize(text, new PatternTime(text.Length));
+
+    public override string Normalize(string text, PatternTime time)
     {
         if (pattern is LiteralPattern { Text.Length: > 0 } literal) return text.Replace(literal.Text, content, StringComparison.Ordinal);
         StringBuilder? result = null;
         var done = 0;
-        pattern.Match(text, (start, length) =>
+        pattern.Match(text, time, (start, length) =>
         {
             (result ??= new StringBuilder(text.Length)).Append(text, done, start - done).Append(content);
             done = start + length;

@@ -12,6 +12,9 @@ internal interface IPieceSink
     /// <param name="piece">A piece, never empty.</param>
     /// <param name="first">Whether it is at the very start of the text that was to be encoded.</param>
     void Add(ReadOnlySpan<char> piece, bool first);
+
+    /// <summary>What splitting the text may take.</summary>
+    PatternTime Time { get; }
 }
 
 /// <summary>Splits a text into the pieces that the model sees one by one: the <c>pre_tokenizer</c> of a tokenizer.json.</summary>
@@ -75,6 +78,8 @@ internal sealed class SequencePreTokenizer(PreTokenizer[] parts) : PreTokenizer
 
     private sealed class Stage(PreTokenizer part, IPieceSink next) : IPieceSink
     {
+        public PatternTime Time => next.Time;
+
         public void Add(ReadOnlySpan<char> piece, bool first) => part.Split(piece, first, next);
     }
 }
@@ -100,6 +105,8 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, SplitPreTokeniz
     {
         private readonly PooledList<byte> _utf8 = new(64);
         private readonly PooledList<char> _chars = new(64);
+
+        public PatternTime Time => next.Time;
 
         public void Add(ReadOnlySpan<char> piece, bool first)
         {

@@ -14,7 +14,7 @@ internal sealed class SplitPreTokenizer(TextPattern pattern, SplitBehavior behav
     {
         using var parts = new PooledList<Part>(64);
         var done = 0;
-        pattern.Match(text, (start, length) =>
+        pattern.Match(text, sink.Time, (start, length) =>
         {
             if (start > done) parts.Add(new Part(done, start, invert));
             parts.Add(new Part(start, start + length, !invert));

@@ -12,7 +12,8 @@ namespace Beam.ML.Vllm.Tokenizers.PreTokenizers;
 internal abstract class TextPattern
 {
     /// <summary>Reports each match, from left to right, without overlap. Empty matches are left out.</summary>
-    public abstract void Match(ReadOnlySpan<char> text, Action<int, int> found);
+    /// <exception cref="TokenizerException">It takes longer than there is time.</exception>
+    public abstract void Match(ReadOnlySpan<char> text, PatternTime time, Action<int, int> found);
 
     /// <summary>Reads <c>{"String": …}</c> or <c>{"Regex": …}</c>.</summary>
     public static TextPattern Create(JsonElement spec)
@@ -28,7 +29,7 @@ internal sealed class LiteralPattern(string text) : TextPattern
 {
     public string Text => text;
 
-    public override void Match(ReadOnlySpan<char> input, Action<int, int> found)
+    public override void Match(ReadOnlySpan<char> input, PatternTime time, Action<int, int> found)
     {
         if (text.Length == 0) return;
         for (var at = 0; input[at..].IndexOf(text, StringComparison.Ordinal) is >= 0 and var skip; at += skip + text.Length)
@@ -39,7 +40,7 @@ internal sealed class LiteralPattern(string text) : TextPattern
 /// <summary>A class of characters; each character is a match of its own.</summary>
 internal sealed class RunePattern(Func<Rune, bool> matches) : TextPattern
 {
-    public override void Match(ReadOnlySpan<char> text, Action<int, int> found)
+    public override void Match(ReadOnlySpan<char> text, PatternTime time, Action<int, int> found)
     {
         for (var at = 0; at < text.Length;)
         {
@@ -53,7 +54,6 @@ internal sealed class RunePattern(Func<Rune, bool> matches) : TextPattern
 /// <summary>A regular expression from a file: run with a time limit, on whole characters.</summary>
 internal sealed class RegexPattern : TextPattern
 {
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
     private const int MaxLength = 1 << 16;
 
     private readonly Regex _regex;
@@ -64,7 +64,7 @@ internal sealed class RegexPattern : TextPattern
         try
         {
             var translated = RegexTranslator.Translate(pattern);
-            _regex = new Regex(translated, RegexOptions.CultureInvariant | RegexOptions.Compiled, Timeout);
+            _regex = new Regex(translated, RegexOptions.CultureInvariant | RegexOptions.Compiled, PatternTime.Limit);
         }
         catch (ArgumentException e)
         {
@@ -72,24 +72,34 @@ internal sealed class RegexPattern : TextPattern
         }
     }
 
-    public override void Match(ReadOnlySpan<char> text, Action<int, int> found)
+    public override void Match(ReadOnlySpan<char> text, PatternTime time, Action<int, int> found)
     {
         try
         {
-            if (text.IndexOfAnyInRange('\uD800', '\uDFFF') >= 0) MatchWhole(text, found);
-            else
-                foreach (var match in _regex.EnumerateMatches(text))
-                    if (match.Length > 0) found(match.Index, match.Length);
+            if (text.IndexOfAnyInRange('\uD800', '\uDFFF') >= 0) MatchWhole(text, time, found);
+            else Matches(text, time, found);
         }
-        catch (RegexMatchTimeoutException e)
+        catch (TimeoutException e)
         {
-            throw new TokenizerException($"The regular expression '{Shorten(_regex.ToString())}' took longer than {Timeout.TotalSeconds} s on a text.", e);
+            throw new TokenizerException($"The regular expression '{Shorten(_regex.ToString())}' took longer than {PatternTime.Limit.TotalSeconds} s on a text.", e);
         }
+    }
+
+    private void Matches(ReadOnlySpan<char> text, PatternTime time, Action<int, int> found)
+    {
+        var now = time.Now;
+        foreach (var match in _regex.EnumerateMatches(text))
+        {
+            now = time.Spend(now);
+            if (match.Length > 0) found(match.Index, match.Length);
+        }
+
+        time.Spend(now);
     }
 
     // .NET matches UTF-16 code units, so a letter beyond the first plane would be no letter. A shadow of the text has a character
     // of the same category in its place.
-    private void MatchWhole(ReadOnlySpan<char> text, Action<int, int> found)
+    private void MatchWhole(ReadOnlySpan<char> text, PatternTime time, Action<int, int> found)
     {
         var shadow = ArrayPool<char>.Shared.Rent(text.Length);
         var places = ArrayPool<int>.Shared.Rent(text.Length + 1);
@@ -104,8 +114,7 @@ internal sealed class RegexPattern : TextPattern
                 at += length;
             }
             places[count] = text.Length;
-            foreach (var match in _regex.EnumerateMatches(shadow.AsSpan(0, count)))
-                if (match.Length > 0) found(places[match.Index], places[match.Index + match.Length] - places[match.Index]);
+            Matches(shadow.AsSpan(0, count), time, (start, length) => found(places[start], places[start + length] - places[start]));
         }
         finally
         {
