@@ -76,7 +76,7 @@ public sealed class ServeTests
     }
 
     [TestCase("--disable-log-requests", "--enable-log-requests")]
-    [TestCase("--no-access-log", "--disable_log_requests")]
+    [TestCase("--no-access-log", "--disable_log_requests", "--disable-log-stats")]
     public async Task Requests_need_not_be_logged(params string[] arguments)
     {
         var interrupts = new Interrupts();

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Server.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Beam.ML.Vllm.Server.Tests;
@@ -29,6 +31,25 @@ public sealed class AccessLogTests
     }
 
     [Test]
+    public async Task What_the_engine_does_has_a_line_and_what_it_does_not_has_none()
+    {
+        using var lines = new Lines("LogStats");
+        using var loggers = LoggerFactory.Create(logging => logging.AddProvider(lines));
+        var log = new StatsLog(loggers.CreateLogger("stats"));
+        var busy = new EngineStats { PromptTokens = 25, GenerationTokens = 100, RunningRequests = 2, WaitingRequests = 1, KvCacheUsage = 0.125, PrefixCacheQueries = 40, PrefixCacheHits = 10 };
+        log.Write(new EngineStats(), TimeSpan.FromSeconds(10));
+        log.Write(busy, TimeSpan.FromSeconds(10));
+        log.Write(busy with { RunningRequests = 0, WaitingRequests = 0, KvCacheUsage = 0 }, TimeSpan.FromSeconds(10));
+        Assert.That(lines.All, Is.EqualTo(new[]
+        {
+            "Avg prompt throughput: 2.5 tokens/s, Avg generation throughput: 10.0 tokens/s, Running: 2 reqs, Waiting: 1 reqs, KV cache usage: 12.5%, Prefix cache hit rate: 25.0%",
+        }));
+
+        await using var server = await TestServer.StartAsync(new ServerOptions { LoggerFactory = loggers, StatsLogInterval = TimeSpan.FromMilliseconds(5) });
+        while (lines.All.Count < 2) await server.PostAsync("/v1/completions", new { prompt = TestServer.Question, max_tokens = 8 });
+    }
+
+    [Test]
     public async Task An_error_names_the_field_as_the_request_does()
     {
         await using var server = await TestServer.StartAsync();
@@ -39,7 +60,7 @@ public sealed class AccessLogTests
         Assert.That((await server.ErrorAsync("/v1/embeddings", new { input = new[] { 99_999_999 } })).Text("param"), Is.EqualTo("input"));
     }
 
-    private sealed class Lines : ILoggerProvider, ILogger
+    private sealed class Lines(string name = "LogRequest") : ILoggerProvider, ILogger
     {
         private readonly ConcurrentQueue<string> _all = new();
 
@@ -53,7 +74,7 @@ public sealed class AccessLogTests
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (eventId.Name == "LogRequest") _all.Enqueue(formatter(state, exception));
+            if (eventId.Name == name) _all.Enqueue(formatter(state, exception));
         }
 
         public void Dispose()

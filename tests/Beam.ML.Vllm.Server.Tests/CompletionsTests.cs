@@ -39,6 +39,16 @@ public sealed class CompletionsTests
     }
 
     [Test]
+    public async Task Whole_numbers_may_be_written_with_a_point()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.Client.PostAsync(Path, JsonReading.Json("""{"prompt": "a", "max_tokens": 3.0, "n": 1.0, "top_k": 1e1, "seed": 1, "priority": 0.0, "ignore_eos": true}"""));
+        Assert.That(TestServer.Parse(await response.Content.ReadAsStringAsync()).At("usage", "completion_tokens").GetInt32(), Is.EqualTo(3));
+        Assert.That((await server.ErrorAsync(Path, new { prompt = "a", top_k = 1.5 })).Text("param"), Is.EqualTo("top_k"));
+        Assert.That((await server.ErrorAsync(Path, new { prompt = "a", max_tokens = 3e9 })).Text("param"), Is.EqualTo("max_tokens"));
+    }
+
+    [Test]
     public async Task Without_a_limit_sixteen_tokens_are_made()
     {
         await using var server = await TestServer.StartAsync();

@@ -110,6 +110,17 @@ public sealed class LogprobsTests
     }
 
     [Test]
+    public async Task Alternatives_to_the_rest_of_a_character_are_their_own_text()
+    {
+        await using var server = await TestServer.StartAsync();
+        var body = new { prompt = "What is \U0001F600 the capital", max_tokens = 1, logprobs = 5, echo = true, temperature = 0 };
+        var logprobs = (await server.PostAsync("/v1/completions", body)).At("choices", 0, "logprobs");
+        Assert.That(logprobs.At("tokens").EnumerateArray().Select(t => t.GetString()), Has.Some.EqualTo("\U0001F600").And.Some.Empty);
+        var names = logprobs.At("top_logprobs").EnumerateArray().Where(top => top.ValueKind == JsonValueKind.Object).SelectMany(top => top.EnumerateObject()).Select(t => t.Name).ToArray();
+        Assert.That(names, Has.Length.GreaterThan(50).And.None.StartsWith("\uFFFD"));
+    }
+
+    [Test]
     public async Task Offsets_count_characters_of_Unicode()
     {
         await using var server = await TestServer.StartAsync();

@@ -7,9 +7,10 @@ namespace Beam.ML.Vllm.Sampling;
 public sealed class TokenLogprob
 {
     private readonly TokenContext? _context;
+    private readonly bool _stands;
 
-    internal TokenLogprob(int tokenId, float logprob, int rank, TokenContext? context) =>
-        (TokenId, Logprob, Rank, _context) = (tokenId, logprob, rank, context);
+    internal TokenLogprob(int tokenId, float logprob, int rank, TokenContext? context, bool stands) =>
+        (TokenId, Logprob, Rank, _context, _stands) = (tokenId, logprob, rank, context, stands);
 
     /// <summary>The token.</summary>
     public int TokenId { get; }
@@ -21,10 +22,11 @@ public sealed class TokenLogprob
     public int Rank { get; }
 
     /// <summary>
-    /// The text that the token adds after those before it: empty as long as a character is unfinished, then the whole character. Null
-    /// without a tokenizer or with <c>detokenize</c> off. Decoded when it is asked for.
+    /// The text that the token adds after those before it: empty as long as a character is unfinished, then the whole character. What
+    /// those before it left unfinished for good comes out as U+FFFD with the token that stands there, and with none of its alternatives.
+    /// Null without a tokenizer or with <c>detokenize</c> off. Decoded when it is asked for.
     /// </summary>
-    public string? DecodedToken => field ??= _context?.Decode(TokenId);
+    public string? DecodedToken => field ??= _context?.Decode(TokenId, _stands);
 
     /// <inheritdoc/>
     public override string ToString() => $"{TokenId} {Logprob:0.0000} (rank {Rank})";
@@ -39,11 +41,11 @@ public sealed class PositionLogprobs
     internal PositionLogprobs(LogprobsRow row, TokenContext? context) => (_row, _context) = (row, context);
 
     /// <summary>The token that stands there, whether or not it is among <see cref="Top"/>.</summary>
-    public TokenLogprob Token => field ??= new TokenLogprob(_row.TokenId, _row.Value, _row.Rank, _context);
+    public TokenLogprob Token => field ??= new TokenLogprob(_row.TokenId, _row.Value, _row.Rank, _context, stands: true);
 
     /// <summary>The likeliest tokens, best first, as many as <c>logprobs</c> says; or those of <c>logprob_token_ids</c>, in that order.</summary>
     public IReadOnlyList<TokenLogprob> Top => field ??=
-        [.. _row.TopIds.Select((id, i) => new TokenLogprob(id, _row.TopValues[i], _row.TopRanks?[i] ?? i + 1, _context))];
+        [.. _row.TopIds.Select((id, i) => new TokenLogprob(id, _row.TopValues[i], _row.TopRanks?[i] ?? i + 1, _context, stands: id == _row.TokenId))];
 
     /// <summary>What <see cref="Top"/> has, without an object for each token.</summary>
     internal (int[] Ids, float[] Logprobs) TopRow => (_row.TopIds, _row.TopValues);
@@ -74,10 +76,19 @@ internal sealed class TokenContext
     public static TokenContext? Of(Tokenizer? tokenizer, ReadOnlySpan<int> before) =>
         tokenizer is null ? null : new TokenContext(tokenizer, before[Math.Max(0, before.Length - Length)..].ToArray());
 
-    public string Decode(int id)
+    /// <param name="id">The token.</param>
+    /// <param name="stands">Whether it is the one that stands there, which ends a character that those before it began.</param>
+    public string Decode(int id, bool stands)
+    {
+        var text = After(id, flush: false);
+        return stands || !text.StartsWith('\uFFFD') ? text : After(id, flush: true);
+    }
+
+    private string After(int id, bool flush)
     {
         TokenStream stream = _tokenizer.CreateStream(skipSpecialTokens: false);
         foreach (var before in _before) stream.Push(before);
+        if (flush) stream.Flush();
         stream.Output.Take();
         stream.Push(id);
         return stream.Output.Take();

@@ -10,16 +10,16 @@ internal static class SamplingParamsReader
 
     private static readonly Dictionary<string, Setter> Setters = new(StringComparer.Ordinal)
     {
-        ["n"] = (p, v) => p with { N = v.GetInt32() },
-        ["best_of"] = (p, v) => p with { BestOf = OrNull(v, i => i.GetInt32()) },
+        ["n"] = (p, v) => p with { N = v.ToInt32() },
+        ["best_of"] = (p, v) => p with { BestOf = OrNull(v, i => i.ToInt32()) },
         ["temperature"] = (p, v) => p with { Temperature = v.GetDouble() },
         ["top_p"] = (p, v) => p with { TopP = v.GetDouble() },
-        ["top_k"] = (p, v) => p with { TopK = v.GetInt32() },
+        ["top_k"] = (p, v) => p with { TopK = v.ToInt32() },
         ["min_p"] = (p, v) => p with { MinP = v.GetDouble() },
         ["seed"] = (p, v) => p with { Seed = OrNull(v, i => i.GetInt64()) },
-        ["max_tokens"] = (p, v) => p with { MaxTokens = OrNull(v, i => i.GetInt32()) },
-        ["max_completion_tokens"] = (p, v) => p with { MaxTokens = OrNull(v, i => i.GetInt32()) },
-        ["min_tokens"] = (p, v) => p with { MinTokens = v.GetInt32() },
+        ["max_tokens"] = (p, v) => p with { MaxTokens = OrNull(v, i => i.ToInt32()) },
+        ["max_completion_tokens"] = (p, v) => p with { MaxTokens = OrNull(v, i => i.ToInt32()) },
+        ["min_tokens"] = (p, v) => p with { MinTokens = v.ToInt32() },
         ["stop"] = (p, v) => p with { Stop = v.ValueKind switch { JsonValueKind.Null => [], JsonValueKind.String => [v.GetString()!], _ => Texts(v) } },
         ["stop_token_ids"] = (p, v) => p with { StopTokenIds = v.ValueKind == JsonValueKind.Null ? [] : Ids(v) },
         ["repetition_detection"] = (p, v) => p with { RepetitionDetection = v.ValueKind == JsonValueKind.Null ? null : Repetition(v) },
@@ -28,13 +28,13 @@ internal static class SamplingParamsReader
         ["prompt_logprobs"] = (p, v) => p with { PromptLogprobs = Count(v) },
         ["logprob_token_ids"] = (p, v) => p with { LogprobTokenIds = v.ValueKind == JsonValueKind.Null ? null : Ids(v) },
         ["skip_reading_prefix_cache"] = (p, v) => p with { SkipReadingPrefixCache = OrNull(v, b => b.GetBoolean()) },
-        ["truncate_prompt_tokens"] = (p, v) => p with { TruncatePromptTokens = OrNull(v, i => i.GetInt32()) },
+        ["truncate_prompt_tokens"] = (p, v) => p with { TruncatePromptTokens = OrNull(v, i => i.ToInt32()) },
         ["detokenize"] = (p, v) => p with { Detokenize = v.GetBoolean() },
         ["skip_special_tokens"] = (p, v) => p with { SkipSpecialTokens = v.GetBoolean() },
         ["spaces_between_special_tokens"] = (p, v) => p with { SpacesBetweenSpecialTokens = v.GetBoolean() },
         ["include_stop_str_in_output"] = (p, v) => p with { IncludeStopStringInOutput = v.GetBoolean() },
         ["output_kind"] = (p, v) => p with { OutputKind = Kind(v) },
-        ["stream_interval"] = (p, v) => p with { StreamInterval = OrNull(v, i => i.GetInt32()) },
+        ["stream_interval"] = (p, v) => p with { StreamInterval = OrNull(v, i => i.ToInt32()) },
         ["presence_penalty"] = (p, v) => p with { PresencePenalty = v.GetDouble() },
         ["frequency_penalty"] = (p, v) => p with { FrequencyPenalty = v.GetDouble() },
         ["repetition_penalty"] = (p, v) => p with { RepetitionPenalty = v.GetDouble() },
@@ -83,7 +83,7 @@ internal static class SamplingParamsReader
         }
     }
 
-    private static int[] Ids(JsonElement list) => [.. list.EnumerateArray().Select(i => i.GetInt32())];
+    private static int[] Ids(JsonElement list) => [.. list.EnumerateArray().Select(i => i.ToInt32())];
 
     // The older names, one for each kind.
     private static SamplingParams Guided(SamplingParams p, JsonElement value, string kind)
@@ -104,7 +104,7 @@ internal static class SamplingParamsReader
     {
         JsonValueKind.Null or JsonValueKind.False => null,
         JsonValueKind.True => 1,
-        _ => value.GetInt32(),
+        _ => value.ToInt32(),
     };
 
     private static RepetitionDetectionParams Repetition(JsonElement value)
@@ -114,9 +114,9 @@ internal static class SamplingParamsReader
         {
             result = entry.Name switch
             {
-                "max_pattern_size" => result with { MaxPatternSize = entry.Value.GetInt32() },
-                "min_pattern_size" => result with { MinPatternSize = entry.Value.GetInt32() },
-                "min_count" => result with { MinCount = entry.Value.GetInt32() },
+                "max_pattern_size" => result with { MaxPatternSize = entry.Value.ToInt32() },
+                "min_pattern_size" => result with { MinPatternSize = entry.Value.ToInt32() },
+                "min_count" => result with { MinCount = entry.Value.ToInt32() },
                 _ => throw new FormatException("max_pattern_size, min_pattern_size and min_count are known"),
             };
         }
@@ -124,7 +124,7 @@ internal static class SamplingParamsReader
     }
 
     private static OutputKind Kind(JsonElement value) => value.ValueKind == JsonValueKind.Number
-        ? Enum.IsDefined((OutputKind)value.GetInt32()) ? (OutputKind)value.GetInt32() : throw new FormatException("0, 1 and 2 are known")
+        ? Enum.IsDefined((OutputKind)value.ToInt32()) ? (OutputKind)value.ToInt32() : throw new FormatException("0, 1 and 2 are known")
         : value.GetString() switch
         {
             "cumulative" => OutputKind.Cumulative,

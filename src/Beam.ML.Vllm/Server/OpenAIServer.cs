@@ -17,6 +17,9 @@ public sealed class OpenAIServer : IAsyncDisposable
     /// <summary>The category of the log's lines about requests, of level information: one for each, but for probes of health and metrics that succeed.</summary>
     public const string AccessLogCategory = "Beam.ML.Vllm.Server.Access";
 
+    /// <summary>The category of the log's lines about the engine's throughput, of level information: one every <see cref="ServerOptions.StatsLogInterval"/>.</summary>
+    public const string StatsLogCategory = "Beam.ML.Vllm.Server.Stats";
+
     private const int MaxConnections = 16_384;
 
     /// <summary>A body that takes longer than this must come at <see cref="MinBodyRate"/> bytes a second: what it takes of the memory for bodies, others lack.</summary>
@@ -31,11 +34,15 @@ public sealed class OpenAIServer : IAsyncDisposable
     private readonly ApiHandler _api;
     private readonly TimeSpan _grace;
     private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Task _stats;
     private Task? _stopping;
 
-    private OpenAIServer(WebApplication app, ApiHandler api, ServerOptions options, Uri? address)
+    private OpenAIServer(WebApplication app, ApiHandler api, LlmEngine engine, ServerOptions options, Uri? address)
     {
         (_app, _api, _grace) = (app, api, options.ShutdownGrace);
+        _stats = options.LoggerFactory is not { } loggers ? Task.CompletedTask
+            : new StatsLog(loggers.CreateLogger(StatsLogCategory)).RunAsync(engine, options.StatsLogInterval, _ended.Token);
         (Address, UnixSocketPath) = (address, options.UnixSocketPath);
     }
 
@@ -70,7 +77,7 @@ public sealed class OpenAIServer : IAsyncDisposable
         {
             app.Run(api.HandleAsync);
             await app.StartAsync(cancellationToken);
-            return new OpenAIServer(app, api, options, endPoint is null ? null : new Uri(KestrelHost.BoundAddress(app)));
+            return new OpenAIServer(app, api, engine, options, endPoint is null ? null : new Uri(KestrelHost.BoundAddress(app)));
         }
         catch (Exception e)
         {
@@ -101,6 +108,7 @@ public sealed class OpenAIServer : IAsyncDisposable
         {
             await _app.DisposeAsync();
             _api.Dispose();
+            _ended.Dispose();
         }
     }
 
@@ -121,6 +129,11 @@ public sealed class OpenAIServer : IAsyncDisposable
         catch (OperationCanceledException) when (last.IsCancellationRequested)
         {
             // The host reports that its patience ended; the connections are closed all the same.
+        }
+        finally
+        {
+            await _ended.CancelAsync();
+            await _stats;
         }
     }
 

@@ -7,7 +7,7 @@ namespace Beam.ML.Vllm.Server;
 public sealed record ServerOptions
 {
     // Timers take no more milliseconds than an int has.
-    private static readonly TimeSpan MaxShutdownGrace = TimeSpan.FromDays(24);
+    private static readonly TimeSpan LongestTime = TimeSpan.FromDays(24);
 
     /// <summary><c>host</c>: an IP address or <c>localhost</c>. Unlike vLLM's, this server is for its own machine unless told otherwise: 127.0.0.1 by default.</summary>
     public string Host { get; init; } = "127.0.0.1";
@@ -82,8 +82,14 @@ public sealed record ServerOptions
     public X509Certificate2? Certificate { get; init; }
 
     /// <summary>
+    /// How often the server logs what the engine does, while it does something: every 10 seconds by default; <see cref="Timeout.InfiniteTimeSpan"/>
+    /// for never (<c>disable_log_stats</c>).
+    /// </summary>
+    public TimeSpan StatsLogInterval { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
     /// Where the server logs; nowhere by default. Requests, a line each, have the category <see cref="OpenAIServer.AccessLogCategory"/> and the level
-    /// <see cref="LogLevel.Information"/>.
+    /// <see cref="LogLevel.Information"/>; what the engine does has the category <see cref="OpenAIServer.StatsLogCategory"/> and the same level.
     /// </summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 
@@ -98,8 +104,11 @@ public sealed record ServerOptions
         Require(MaxRequestBodySize is >= 1024 and <= 1 << 30, $"The limit of a request's body must be in [1 KiB, 1 GiB], got {MaxRequestBodySize}.");
         Require(MaxPromptsPerRequest >= 1, $"The number of prompts in a request must be at least 1, got {MaxPromptsPerRequest}.");
         Require(
-            ShutdownGrace == Timeout.InfiniteTimeSpan || (ShutdownGrace >= TimeSpan.Zero && ShutdownGrace <= MaxShutdownGrace),
-            $"The grace of the shutdown must be in [0, {MaxShutdownGrace.TotalDays:0} days] or infinite, got {ShutdownGrace}.");
+            ShutdownGrace == Timeout.InfiniteTimeSpan || (ShutdownGrace >= TimeSpan.Zero && ShutdownGrace <= LongestTime),
+            $"The grace of the shutdown must be in [0, {LongestTime.TotalDays:0} days] or infinite, got {ShutdownGrace}.");
+        Require(
+            StatsLogInterval == Timeout.InfiniteTimeSpan || (StatsLogInterval >= TimeSpan.FromMilliseconds(1) && StatsLogInterval <= LongestTime),
+            $"The interval of the engine's log must be in [1 ms, {LongestTime.TotalDays:0} days] or infinite, got {StatsLogInterval}.");
         Require(ToolCallParser is null || Tools.ToolCallParser.Names.Contains(ToolCallParser),
             $"tool_call_parser must be one of {string.Join(", ", Tools.ToolCallParser.Names)}, got '{ToolCallParser}'.");
 

@@ -29,6 +29,7 @@ internal static class ServeCommand
             var engineOptions = engineArguments.Read(parsed, new EngineOptions { Model = name });
             using var loggers = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Warning)
                 .AddFilter(OpenAIServer.AccessLogCategory, serverArguments.LogsRequests(parsed) ? LogLevel.Information : LogLevel.None)
+                .AddFilter(OpenAIServer.StatsLogCategory, LogLevel.Information)
                 // The host logs what it also throws, which the tool writes in a line of its own.
                 .AddFilter("Microsoft.Extensions.Hosting", host.ShowsStackTraces ? LogLevel.Warning : LogLevel.None).AddProvider(new ErrorLog(host.Error)));
             var serverOptions = serverArguments.Read(parsed, engineArguments.ServedModelNames(parsed)) with { LoggerFactory = loggers };

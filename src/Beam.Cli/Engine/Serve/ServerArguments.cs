@@ -32,6 +32,7 @@ internal sealed class ServerArguments
     {
         Description = "Write no line for each request to the standard error.",
     };
+    private readonly Option<bool> _disableLogStats = new("--disable-log-stats", "--disable_log_stats") { Description = "Write no line every 10 seconds of what the engine does." };
     private readonly Option<bool> _enableLogRequests = new("--enable-log-requests", "--enable_log_requests") { Description = "Requests are logged by default.", Hidden = true };
     private readonly Option<double> _shutdownTimeout = new("--shutdown-timeout") { Description = "Seconds that requests have to end when the server stops.", DefaultValueFactory = _ => Default.ShutdownGrace.TotalSeconds, HelpName = "seconds" };
     private readonly Option<int> _maxConcurrentSequences = new("--max-concurrent-sequences")
@@ -42,7 +43,7 @@ internal sealed class ServerArguments
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_host, _port, _uds, _apiKey, _chatTemplate, _trustRequestChatTemplate, _excludeTools, _responseRole, _toolCallParser, _enableAutoToolChoice, _returnTokensAsTokenIds,
-            _enablePromptTokensDetails, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
+            _enablePromptTokensDetails, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _disableLogStats, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
     }
 
     public bool LogsRequests(ParseResult parsed) => !parsed.GetValue(_disableLogRequests);
@@ -67,6 +68,7 @@ internal sealed class ServerArguments
             TrustRequestChatTemplate = parsed.GetValue(_trustRequestChatTemplate),
             ExcludeToolsWhenToolChoiceNone = parsed.GetValue(_excludeTools),
             ResponseRole = parsed.GetValue(_responseRole)!,
+            StatsLogInterval = parsed.GetValue(_disableLogStats) ? Timeout.InfiniteTimeSpan : Default.StatsLogInterval,
             ToolCallParser = parsed.GetValue(_toolCallParser),
             ReturnTokensAsTokenIds = parsed.GetValue(_returnTokensAsTokenIds),
             EnablePromptTokensDetails = parsed.GetValue(_enablePromptTokensDetails),

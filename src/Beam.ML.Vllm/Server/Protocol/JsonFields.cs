@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Server.Hosting;
 
 namespace Beam.ML.Vllm.Server.Protocol;
@@ -68,7 +69,7 @@ internal readonly struct JsonFields(JsonElement json, string prefix = "", HashSe
         value.ValueKind == JsonValueKind.String ? value.GetString()! : throw WrongAt(path, "a string", value);
 
     public static int AsInt(JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw WrongAt(path, "a whole number of 32 bits", value);
+        value.ValueKind == JsonValueKind.Number && value.TryToInt32(out var number) ? number : throw WrongAt(path, "a whole number of 32 bits", value);
 
     public static int[] AsTokenIds(JsonElement list, string path)
     {
