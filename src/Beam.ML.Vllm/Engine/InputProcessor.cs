@@ -1,6 +1,7 @@
 using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.StructuredOutput;
+using Beam.ML.Vllm.StructuredOutput.Automata;
 
 namespace Beam.ML.Vllm.Engine;
 
@@ -17,7 +18,7 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
     {
         RequestCheck.Check(parameters, engine);
         cancellationToken.ThrowIfCancellationRequested();
-        return new PreparedParams(WithBadWords(parameters), ConstraintOf(parameters));
+        return new PreparedParams(WithBadWords(parameters), ConstraintOf(parameters, cancellationToken));
     }
 
     /// <summary>A request for text.</summary>
@@ -50,10 +51,11 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
         var hashes = new List<BlockHash>();
         var seed = parameters.Seed ?? (engine.Options.Seed is { } start ? start + number : null);
         var sequences = new (Sequence, OutputState)?[count];
+        var matching = new MatchBudget();
         for (var i = 0; i < count; i++)
         {
             var own = i == 0 ? first : others;
-            var state = new SamplerState(common, seed + i) { Structure = constraint is null ? null : new(constraint, _eosTokenIds) };
+            var state = new SamplerState(common, seed + i) { Structure = constraint is null ? null : new(constraint, _eosTokenIds, matching.Another()) };
             var sequence = new Sequence(id, ids, own, state, priority) { Lora = adapter, PromptBlockHashes = hashes };
             sequences[i] = (sequence, new OutputState(sequence, engine.Tokenizer, collector, i, ended: index => sequences[index] = null));
         }
@@ -97,14 +99,14 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
     };
 
     /// <summary>Compiles what the output must look like; null if it is free.</summary>
-    private CompiledConstraint? ConstraintOf(SamplingParams parameters)
+    private CompiledConstraint? ConstraintOf(SamplingParams parameters, CancellationToken cancellationToken)
     {
         if (parameters.StructuredOutputs is not { } wanted) return null;
         if (_structures is null) throw new InvalidRequestException("structured_outputs need a tokenizer, and the engine has none (skip_tokenizer_init).") { Field = "structured_outputs" };
         if (_eosTokenIds.Length == 0) throw new InvalidRequestException("structured_outputs need a model with an end-of-sequence token, and this one names none.") { Field = "structured_outputs" };
         try
         {
-            return _structures.Compile(wanted);
+            return _structures.Compile(wanted, cancellationToken);
         }
         catch (StructuredOutputException e)
         {

@@ -6,7 +6,8 @@ namespace Beam.ML.Vllm.StructuredOutput;
 /// <summary>Where one request's output is in its constraint.</summary>
 /// <param name="constraint">The constraint.</param>
 /// <param name="endTokens">The model's end-of-sequence tokens, allowed where the text may end.</param>
-internal sealed class StructuredOutputState(CompiledConstraint constraint, int[] endTokens)
+/// <param name="budget">What finding out what fits may take.</param>
+internal sealed class StructuredOutputState(CompiledConstraint constraint, int[] endTokens, MatchBudget budget)
 {
     private StackNode _place = constraint.Start;
     private TokenMask? _mask;
@@ -16,7 +17,7 @@ internal sealed class StructuredOutputState(CompiledConstraint constraint, int[]
     /// <summary>Whether nothing but the end may come: no minimum of tokens can be had then.</summary>
     public bool MustEnd => _ended || Mask is { Count: 0, CanEnd: true };
 
-    private TokenMask Mask => _mask ??= constraint.MaskOf(_place);
+    private TokenMask Mask => _mask ??= constraint.MaskOf(_place, budget);
 
     /// <summary>Forbids all tokens that do not fit.</summary>
     /// <param name="logits">One logit for each token.</param>
@@ -48,7 +49,7 @@ internal sealed class StructuredOutputState(CompiledConstraint constraint, int[]
         }
         try
         {
-            (_place, _mask) = (constraint.After(_place, token), null);
+            (_place, _mask) = (constraint.After(_place, token, budget), null);
         }
         catch (StructuredOutputException e)
         {
@@ -58,7 +59,7 @@ internal sealed class StructuredOutputState(CompiledConstraint constraint, int[]
     }
 
     /// <summary>A copy that goes its own way.</summary>
-    public StructuredOutputState Clone() => new(constraint, endTokens) { _place = _place, _mask = _mask, _ended = _ended, _failure = _failure };
+    public StructuredOutputState Clone() => new(constraint, endTokens, budget.Another()) { _place = _place, _mask = _mask, _ended = _ended, _failure = _failure };
 
     // Where the end token does not end the request (ignore_eos), it repeats: nothing follows a finished text.
     private void KeepEnds(Span<float> logits)

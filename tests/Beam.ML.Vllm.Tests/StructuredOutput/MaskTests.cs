@@ -87,7 +87,81 @@ public sealed class MaskTests
             Assert.That(compiler.Compile(new() { Choice = ["a", "b"] }), Is.SameAs(one));
             Assert.That(compiler.Compile(new() { Choice = ["a", "c"] }), Is.Not.SameAs(one));
         });
-        for (var i = 0; i < 40; i++) compiler.Compile(new() { Choice = [$"{i}"] });
-        Assert.That(compiler.Compile(new() { Choice = ["a", "b"] }), Is.Not.SameAs(one));
+    }
+
+    [Test]
+    public void Constraints_are_kept_by_the_bytes_that_they_take_and_those_used_last_stay()
+    {
+        var compiler = new StructuredOutputCompiler(new TokenVocabulary([.. Enumerable.Range(0, 256).Select(b => new[] { (byte)b })]), keptBytes: 1 << 20);
+        var small = compiler.Compile(new() { Choice = ["a"] });
+        var first = compiler.Compile(new() { Regex = "[a-z]{1,4000}" });
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.That(compiler.Compile(new() { Choice = ["a"] }), Is.SameAs(small), "in use all the time");
+            var large = compiler.Compile(new() { Regex = $"{i}[a-z]{{1,4000}}" });
+            Assert.That(large.Bytes, Is.InRange(100_000, 400_000));
+            Assert.That(compiler.Kept.Bytes, Is.LessThanOrEqualTo(1 << 20));
+        }
+        Assert.That(compiler.Compile(new() { Regex = "[a-z]{1,4000}" }), Is.Not.SameAs(first));
+        for (var i = 0; i < 400; i++) Assert.That(() => compiler.Compile(new() { Regex = $"({i}" }), Throws.InstanceOf<StructuredOutputException>());
+        Assert.That(compiler.Kept.Count, Is.LessThan(300), "those that cannot be used are remembered too");
+    }
+
+    [Test]
+    public void What_a_constraint_takes_grows_with_what_is_found_out()
+    {
+        var vocabulary = TokenVocabulary.Of(Golden.Load("byte_level_gpt2"));
+        var constraint = new StructuredOutputCompiler(vocabulary).Compile(new() { Json = "{}" });
+        var before = constraint.Bytes;
+        _ = constraint.MaskOf(constraint.After(constraint.Start, "{\"a\""u8));
+        Assert.That(constraint.Bytes, Is.GreaterThan(before + (vocabulary.Words * sizeof(ulong)) + 1000));
+    }
+
+    [Test]
+    public void Completions_at_different_places_do_not_wait_for_each_other()
+    {
+        var constraint = new StructuredOutputCompiler(TokenVocabulary.Of(Golden.Load("byte_level_gpt2"))).Compile(new() { Json = "{}" });
+        var busy = constraint.After(constraint.Start, "["u8);
+        var other = constraint.After(constraint.Start, "{"u8);
+        lock (busy)
+        {
+            var mask = Task.Run(() => constraint.MaskOf(other));
+            Assert.That(mask.Wait(TimeSpan.FromMinutes(1)), Is.True);
+        }
+    }
+
+    [Test]
+    public void Masks_found_by_many_threads_are_those_found_by_one()
+    {
+        var vocabulary = TokenVocabulary.Of(Golden.Load("byte_level_gpt2"));
+        foreach (var schema in Schemas)
+        {
+            var (shared, alone) = (new StructuredOutputCompiler(vocabulary).Compile(new() { Json = schema }), new StructuredOutputCompiler(vocabulary).Compile(new() { Json = schema }));
+            var walks = new (int[] Tokens, ulong[][] Masks)[8];
+            Parallel.For(0, walks.Length, new ParallelOptions { MaxDegreeOfParallelism = 8 }, i =>
+            {
+                var random = new Random(i);
+                var (tokens, masks, place) = (new List<int>(), new List<ulong[]>(), shared.Start);
+                for (var step = 0; step < 15; step++)
+                {
+                    var mask = shared.MaskOf(place);
+                    masks.Add(mask.Bits.ToArray());
+                    if (mask.Count == 0) break;
+                    var allowed = Enumerable.Range(0, vocabulary.Count).Where(mask.Allows).ToArray();
+                    tokens.Add(allowed[random.Next(allowed.Length)]);
+                    place = shared.After(place, tokens[^1]);
+                }
+                walks[i] = ([.. tokens], [.. masks]);
+            });
+            foreach (var (tokens, masks) in walks)
+            {
+                var place = alone.Start;
+                for (var step = 0; step < masks.Length; step++)
+                {
+                    Assert.That(alone.MaskOf(place).Bits.SequenceEqual(masks[step]), Is.True, $"{schema}, after {step} tokens");
+                    if (step < tokens.Length) place = alone.After(place, tokens[step]);
+                }
+            }
+        }
     }
 }

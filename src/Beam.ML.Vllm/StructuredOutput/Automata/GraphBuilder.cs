@@ -10,15 +10,16 @@ internal sealed class GraphBuilder
     private const int LargestCopy = 6;
 
     private readonly Grammar _grammar;
+    private readonly WorkBudget _work;
     private readonly StateGraph _graph = new();
     private readonly Dictionary<Expr, int> _extracted = new(ReferenceEqualityComparer.Instance);
     private readonly Queue<(int Rule, Expr Body)> _pending = new();
 
-    private GraphBuilder(Grammar grammar) => _grammar = grammar;
+    private GraphBuilder(Grammar grammar, WorkBudget work) => (_grammar, _work) = (grammar, work);
 
-    public static StateGraph Build(Grammar grammar)
+    public static StateGraph Build(Grammar grammar, WorkBudget work)
     {
-        var builder = new GraphBuilder(grammar);
+        var builder = new GraphBuilder(grammar, work);
         for (var rule = 0; rule < grammar.Count; rule++) builder._graph.AddRule(grammar.NameOf(rule));
         for (var rule = 0; rule < grammar.Count; rule++) builder.BuildRule(rule, grammar.BodyOf(rule));
         while (builder._pending.TryDequeue(out var item)) builder.BuildRule(item.Rule, item.Body);
@@ -35,9 +36,11 @@ internal sealed class GraphBuilder
 
     private void Build(Expr expr, int from, int to)
     {
+        _work.Charge(1);
         switch (expr)
         {
             case TextExpr text:
+                _work.Charge(text.Content.Length);
                 Bytes(Encoding.UTF8.GetBytes(text.Content), from, to);
                 break;
             case CharExpr c:
@@ -83,8 +86,16 @@ internal sealed class GraphBuilder
     // Sequences with the same first ranges share a state behind them, and so do those with the same last ones.
     private void Characters(CodePointSet set, int from, int to)
     {
+        if (set.Ranges[^1].High < 0x80)
+        {
+            _work.Charge(set.Ranges.Length);
+            foreach (var (low, high) in set.Ranges) _graph.Byte(from, (byte)low, (byte)high, to);
+            return;
+        }
         var tails = new Dictionary<string, int>(StringComparer.Ordinal);
-        Group([.. Utf8Sequences.Of(set)], 0, from);
+        var all = Utf8Sequences.Of(set);
+        _work.Charge(all.Count);
+        Group([.. all], 0, from);
 
         void Group((byte Low, byte High)[][] sequences, int place, int state)
         {
@@ -125,6 +136,7 @@ internal sealed class GraphBuilder
                 continue;
             }
             trie ??= [];
+            _work.Charge(text.Content.Length + parts.Count);
             var state = from;
             foreach (var b in Encoding.UTF8.GetBytes(text.Content))
             {
@@ -204,6 +216,7 @@ internal sealed class GraphBuilder
         for (var i = 0; i < states.Length; i++)
         {
             var edges = dfa.EdgesOf(i).ToArray();
+            _work.Charge(edges.Length);
             foreach (var group in edges.GroupBy(e => e.Target))
                 Build(expr.Write(CodePointSet.Of(group.Select(e => (e.Low, e.High)))), states[i], states[group.Key]);
             if (dfa.Accepts(i)) _graph.Silent(states[i], to);

@@ -24,10 +24,13 @@ internal static class GraphFacts
     {
         var states = new bool[graph.States];
         var rules = new bool[graph.Starts.Count];
-        var incoming = new List<(int From, int Rule)>?[graph.States];
-        var waiting = new List<(int From, int Target)>?[graph.Starts.Count];
-        var ruleOfStart = new Dictionary<int, int>();
+        var ruleOfStart = Filled(graph.States);
         for (var rule = 0; rule < graph.Starts.Count; rule++) ruleOfStart[graph.Starts[rule]] = rule;
+
+        // Edges by where they lead, and calls by their rule: lists through the edges' numbers.
+        var source = new int[graph.EdgeCount];
+        var (incoming, nextIncoming) = (Filled(graph.States), new int[graph.EdgeCount]);
+        var (calls, nextCall) = (Filled(graph.Starts.Count), new int[graph.EdgeCount]);
         var pending = new Stack<int>();
         for (var state = 0; state < graph.States; state++)
         {
@@ -36,18 +39,20 @@ internal static class GraphFacts
             {
                 ref readonly var e = ref graph[edge];
                 if (e.Kind == EdgeKind.Gone || (silentOnly && e.Kind == EdgeKind.Byte)) continue;
-                (incoming[e.Target] ??= []).Add((state, e.Kind == EdgeKind.Call ? e.Rule : -1));
-                if (e.Kind == EdgeKind.Call) (waiting[e.Rule] ??= []).Add((state, e.Target));
+                source[edge] = state;
+                (nextIncoming[edge], incoming[e.Target]) = (incoming[e.Target], edge);
+                if (e.Kind == EdgeKind.Call) (nextCall[edge], calls[e.Rule]) = (calls[e.Rule], edge);
             }
         }
         while (pending.TryPop(out var state))
         {
-            foreach (var (from, rule) in incoming[state] ?? [])
-                if (rule < 0 || rules[rule]) Mark(from);
-            if (!ruleOfStart.TryGetValue(state, out var started)) continue;
+            for (var edge = incoming[state]; edge >= 0; edge = nextIncoming[edge])
+                if (graph[edge].Kind != EdgeKind.Call || rules[graph[edge].Rule]) Mark(source[edge]);
+            var started = ruleOfStart[state];
+            if (started < 0) continue;
             rules[started] = true;
-            foreach (var (from, target) in waiting[started] ?? [])
-                if (states[target]) Mark(from);
+            for (var edge = calls[started]; edge >= 0; edge = nextCall[edge])
+                if (states[graph[edge].Target]) Mark(source[edge]);
         }
         return (states, rules);
 
@@ -56,6 +61,13 @@ internal static class GraphFacts
             if (states[state]) return;
             states[state] = true;
             pending.Push(state);
+        }
+
+        static int[] Filled(int length)
+        {
+            var array = new int[length];
+            Array.Fill(array, -1);
+            return array;
         }
     }
 }

@@ -13,19 +13,25 @@ internal sealed class LeftRecursion
 
     private readonly StateGraph _graph;
     private readonly bool[] _nullable;
+    private readonly WorkBudget _work;
     private int _rewrites;
 
-    private LeftRecursion(StateGraph graph) => (_graph, _nullable) = (graph, GraphFacts.Nullable(graph));
+    private LeftRecursion(StateGraph graph, WorkBudget work) => (_graph, _work, _nullable) = (graph, work, GraphFacts.Nullable(graph));
 
     /// <summary>Returns the rank of each rule: one that another starts with has the higher rank.</summary>
-    public static int[] Remove(StateGraph graph)
+    public static int[] Remove(StateGraph graph, WorkBudget work)
     {
-        var self = new LeftRecursion(graph);
+        var self = new LeftRecursion(graph, work);
         var (ranks, cyclic) = self.Order();
         if (cyclic.Count == 0) return ranks;
         if (cyclic.Count > MaxRecursiveRules) throw Limits.TooLarge($"{MaxRecursiveRules} left-recursive rules");
-        for (var i = 0; i < cyclic.Count; i++) self.Rewrite(cyclic[i], cyclic[..i]);
-        (ranks, cyclic) = new LeftRecursion(graph).Order();
+        var before = new HashSet<int>();
+        foreach (var rule in cyclic)
+        {
+            self.Rewrite(rule, before);
+            before.Add(rule);
+        }
+        (ranks, cyclic) = new LeftRecursion(graph, work).Order();
         if (cyclic.Count > 0) throw new StructuredOutputException($"The grammar's rule '{graph.Names[cyclic[0]]}' is left-recursive in a way that is not supported: rewrite it so that it does not start with itself.");
         return ranks;
     }
@@ -35,26 +41,33 @@ internal sealed class LeftRecursion
     {
         var count = _graph.Starts.Count;
         var callees = new List<int>[count];
-        var callers = new int[count];
+        var callers = new List<int>[count];
+        for (var rule = 0; rule < count; rule++) callers[rule] = [];
         for (var rule = 0; rule < count; rule++)
         {
             callees[rule] = [.. LeftCalls(_graph.Starts[rule]).Distinct()];
-            foreach (var callee in callees[rule]) callers[callee]++;
+            foreach (var callee in callees[rule]) callers[callee].Add(rule);
         }
+        var open = callers.Select(c => c.Count).ToArray();
         var ranks = new int[count];
         Array.Fill(ranks, -1);
-        var ready = new Queue<int>(Enumerable.Range(0, count).Where(r => callers[r] == 0));
+        var ready = new Queue<int>(Enumerable.Range(0, count).Where(r => open[r] == 0));
         for (var next = 0; ready.TryDequeue(out var rule); next++)
         {
             ranks[rule] = next;
             foreach (var callee in callees[rule])
-                if (--callers[callee] == 0) ready.Enqueue(callee);
+                if (--open[callee] == 0) ready.Enqueue(callee);
         }
-        var cyclic = Enumerable.Range(0, count).Where(r => ranks[r] < 0).ToHashSet();
-        while (cyclic.RemoveWhere(r => !callees[r].Exists(cyclic.Contains)) > 0)
+        var left = ranks.Select(rank => rank < 0).ToArray();
+        for (var rule = 0; rule < count; rule++) open[rule] = left[rule] ? callees[rule].Count(c => left[c]) : -1;
+        ready = new Queue<int>(Enumerable.Range(0, count).Where(r => open[r] == 0));
+        while (ready.TryDequeue(out var rule))
         {
+            left[rule] = false;
+            foreach (var caller in callers[rule])
+                if (--open[caller] == 0) ready.Enqueue(caller);
         }
-        return (ranks, [.. cyclic.Order()]);
+        return (ranks, [.. Enumerable.Range(0, count).Where(r => left[r])]);
     }
 
     private List<int> LeftCalls(int start)
@@ -66,6 +79,7 @@ internal sealed class LeftRecursion
             for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
             {
                 ref readonly var e = ref _graph[edge];
+                _work.Charge(1);
                 if (e.Kind == EdgeKind.Call) calls.Add(e.Rule);
                 if ((e.Kind == EdgeKind.Silent || (e.Kind == EdgeKind.Call && _nullable[e.Rule])) && seen.Add(e.Target)) stack.Push(e.Target);
             }
@@ -73,7 +87,7 @@ internal sealed class LeftRecursion
     }
 
     // Paull's algorithm: first what it starts with of the rules before it is written out, then its calls of itself go.
-    private void Rewrite(int rule, List<int> before)
+    private void Rewrite(int rule, HashSet<int> before)
     {
         var start = _graph.Starts[rule];
         var handled = new HashSet<int>();
@@ -114,10 +128,12 @@ internal sealed class LeftRecursion
         var accepts = false;
         while (stack.TryPop(out var state))
         {
+            _work.Charge(1);
             accepts |= _graph.Accepts(state);
             for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
             {
                 var e = _graph[edge];
+                _work.Charge(1);
                 if (e.Kind is EdgeKind.Byte or EdgeKind.Call) edges.Add(e with { Next = -1 });
                 else if (e.Kind == EdgeKind.Silent && seen.Add(e.Target)) stack.Push(e.Target);
             }
@@ -140,6 +156,7 @@ internal sealed class LeftRecursion
             for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
             {
                 var e = _graph[edge];
+                _work.Charge(1);
                 if (e.Kind != EdgeKind.Gone) _graph.Add(copies[state], e with { Target = Copy(e.Target) });
             }
         }
@@ -160,6 +177,7 @@ internal sealed class LeftRecursion
         var stack = new Stack<int>(seen);
         while (stack.TryPop(out var state))
         {
+            _work.Charge(1);
             if (_graph.Accepts(state)) ends.Add(state);
             for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
                 if (_graph[edge].Kind != EdgeKind.Gone && seen.Add(_graph[edge].Target)) stack.Push(_graph[edge].Target);

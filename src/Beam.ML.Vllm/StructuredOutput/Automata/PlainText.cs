@@ -17,7 +17,7 @@ internal static class PlainText
     ];
 
     /// <summary>So many characters may come, up to <paramref name="enough"/>; <see cref="int.MaxValue"/> if any number may.</summary>
-    public static int Length(StackAutomaton automaton, StackNode node, int enough)
+    public static int Length(StackAutomaton automaton, StackNode node, int enough, MatchBudget budget)
     {
         var seen = new HashSet<StackNode> { node };
         var frontier = new List<StackNode> { node };
@@ -26,7 +26,7 @@ internal static class PlainText
             var next = new List<StackNode>();
             foreach (var place in frontier)
             {
-                var after = After(automaton, place);
+                var after = After(automaton, place, budget);
                 if (after.Length == 0) return length;
                 foreach (var reached in after)
                     if (seen.Add(reached)) next.Add(reached);
@@ -39,9 +39,9 @@ internal static class PlainText
     }
 
     // The places after each such character; none if one of them is not allowed, or they are too many.
-    private static StackNode[] After(StackAutomaton automaton, StackNode node) => node.AfterPlain ??= FindAfter(automaton, node);
+    private static StackNode[] After(StackAutomaton automaton, StackNode node, MatchBudget budget) => node.AfterPlain ??= FindAfter(automaton, node, budget);
 
-    private static StackNode[] FindAfter(StackAutomaton automaton, StackNode node)
+    private static StackNode[] FindAfter(StackAutomaton automaton, StackNode node, MatchBudget budget)
     {
         var places = new HashSet<StackNode>();
         var last = -1;
@@ -49,13 +49,13 @@ internal static class PlainText
         {
             if (b is '"' or '\\' || automaton.ClassOf[b] == last) continue;
             last = automaton.ClassOf[b];
-            if (!Take(automaton.Step(node, (byte)b))) return [];
+            if (!Take(automaton.Step(node, (byte)b, budget))) return [];
         }
         foreach (var lead in Leads)
-            foreach (var first in Each(automaton, [node], lead.Low, lead.High))
+            foreach (var first in Each(automaton, [node], lead.Low, lead.High, budget))
             {
-                var states = Each(automaton, [first], lead.SecondLow, lead.SecondHigh);
-                for (var i = 0; i < lead.More; i++) states = Each(automaton, states, 0x80, 0xBF);
+                var states = Each(automaton, [first], lead.SecondLow, lead.SecondHigh, budget);
+                for (var i = 0; i < lead.More; i++) states = Each(automaton, states, 0x80, 0xBF, budget);
                 foreach (var place in states)
                     if (!Take(place)) return [];
             }
@@ -69,7 +69,7 @@ internal static class PlainText
         }
     }
 
-    private static HashSet<StackNode> Each(StackAutomaton automaton, IEnumerable<StackNode> nodes, byte low, byte high)
+    private static HashSet<StackNode> Each(StackAutomaton automaton, IEnumerable<StackNode> nodes, byte low, byte high, MatchBudget budget)
     {
         var result = new HashSet<StackNode>();
         foreach (var node in nodes)
@@ -79,7 +79,7 @@ internal static class PlainText
             {
                 if (automaton.ClassOf[b] == last) continue;
                 last = automaton.ClassOf[b];
-                result.Add(automaton.Step(node, (byte)b));
+                result.Add(automaton.Step(node, (byte)b, budget));
             }
         }
         return result;

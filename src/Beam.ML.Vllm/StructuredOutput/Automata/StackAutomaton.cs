@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Beam.ML.Vllm.StructuredOutput.Grammars;
 
 namespace Beam.ML.Vllm.StructuredOutput.Automata;
@@ -5,11 +6,18 @@ namespace Beam.ML.Vllm.StructuredOutput.Automata;
 /// <summary>
 /// Follows a grammar byte by byte. A place in the output is the set of all stacks of rules that the bytes so far allow
 /// (<see cref="StackNode"/>), and steps are found when they are first needed and kept: on a regular language it is a lazily built
-/// deterministic automaton. Each step is linear in the grammar and in the stacks, whatever its ambiguity. Not safe for several threads.
+/// deterministic automaton. Each step is linear in the grammar and in the stacks, whatever its ambiguity. Safe for several threads: what is
+/// known is read without a lock, and one step at a time is found out.
 /// </summary>
 internal sealed class StackAutomaton
 {
     private const int MaxNodes = 1 << 14;
+
+    // An object with two arrays, its entry in the set of all, and in time one for a union.
+    private const int BytesOfNode = 200;
+
+    // To look at an edge is the least of the work.
+    private const int EdgesOfStep = 8;
 
     private readonly StateGraph _graph;
     private readonly int[] _ranks;
@@ -20,13 +28,17 @@ internal sealed class StackAutomaton
     private readonly StackNode _bottom;
     private readonly Seeds _seeds;
     private int _nextId = 2;
-    private int _work;
+    private readonly Lock _lock = new();
+    private MatchBudget _budget = new();
+    private long _bytes;
 
-    public StackAutomaton(Grammar grammar)
+    public StackAutomaton(Grammar grammar, WorkBudget work)
     {
-        _graph = GraphBuilder.Build(grammar);
+        _graph = GraphBuilder.Build(grammar, work);
         GraphFacts.Trim(_graph);
-        _ranks = LeftRecursion.Remove(_graph);
+        _ranks = LeftRecursion.Remove(_graph, work);
+        _graph.TrimExcess();
+        work.Charge(_graph.States);
         _nullable = GraphFacts.Nullable(_graph);
         _returns = [.. Enumerable.Range(0, _graph.States).Select(OnlyReturns)];
         _bottom = new StackNode(0, [], [], isEnd: true);
@@ -45,30 +57,48 @@ internal sealed class StackAutomaton
     /// <summary>Places and stacks that are kept.</summary>
     public int Kept => _nodes.Count;
 
+    /// <summary>About what it takes to keep them, and the grammar.</summary>
+    public long Bytes => _graph.Bytes + (_graph.States * 3L) + Interlocked.Read(ref _bytes);
+
     /// <summary>Classes of bytes that no state tells apart.</summary>
     public int Classes { get; }
 
     public byte[] ClassOf { get; }
 
-    /// <summary>To be called before each use: bounds what is kept, and the work that follows.</summary>
-    public void BeginWork()
-    {
-        _work = 0;
-        if (_nodes.Count <= MaxNodes) return;
-        foreach (var node in _nodes) (node.Next, node.AfterPlain) = (null, null);
-        _nodes.Clear();
-        _unions.Clear();
-    }
-
     /// <summary>Where a byte leads.</summary>
-    public StackNode Step(StackNode node, byte value)
+    public StackNode Step(StackNode node, byte value, MatchBudget budget)
     {
         var next = node.Next;
-        return (next is null ? null : next[ClassOf[value]]) ?? FindStep(node, value);
+        return (next is null ? null : next[ClassOf[value]]) ?? FindStep(node, value, budget);
     }
 
     /// <exception cref="StructuredOutputException">The grammar is so ambiguous here that the step takes too long.</exception>
-    public StackNode FindStep(StackNode node, byte value)
+    public StackNode FindStep(StackNode node, byte value, MatchBudget budget)
+    {
+        lock (_lock)
+        {
+            _budget = budget;
+            if (_nodes.Count > MaxNodes || _bytes > Limits.KeptBytes) GiveUp();
+            return FindStep(node, value);
+        }
+    }
+
+    /// <summary>Adds what a token brings.</summary>
+    public void Refill(MatchBudget budget)
+    {
+        lock (_lock) budget.Refill();
+    }
+
+    // What is known of places is found again where it is needed.
+    private void GiveUp()
+    {
+        foreach (var node in _nodes) (node.Next, node.AfterPlain) = (null, null);
+        _nodes.Clear();
+        _unions.Clear();
+        _bytes = 0;
+    }
+
+    private StackNode FindStep(StackNode node, byte value)
     {
         var next = node.Next ??= Outline(node);
         var kind = ClassOf[value];
@@ -77,11 +107,12 @@ internal sealed class StackAutomaton
 
         // All bytes around this one that the same edges read lead to the same place.
         var (low, high) = (0, 255);
+        var edges = 0;
         for (var i = 0; i < node.States.Length; i++)
             for (var edge = _graph.FirstEdge(node.States[i]); edge >= 0; edge = _graph[edge].Next)
             {
                 ref readonly var e = ref _graph[edge];
-                Work(1);
+                edges++;
                 if (e.Kind != EdgeKind.Byte) continue;
                 if (value < e.Low) high = Math.Min(high, e.Low - 1);
                 else if (value > e.High) low = Math.Max(low, e.High + 1);
@@ -91,6 +122,7 @@ internal sealed class StackAutomaton
                     _seeds.Add(e.Target, node.Below[i]);
                 }
             }
+        Work(1 + (edges / EdgesOfStep));
         var result = _seeds.Settle();
         next.AsSpan(ClassOf[low]..(ClassOf[high] + 1)).Fill(result);
         return result;
@@ -99,23 +131,22 @@ internal sealed class StackAutomaton
     // Most bytes lead nowhere: these are found in one pass over the edges.
     private StackNode?[] Outline(StackNode node)
     {
-        Work(Classes);
         var next = new StackNode?[Classes];
         Array.Fill(next, Dead);
+        _bytes += 32 + ((long)Classes * IntPtr.Size);
+        var edges = Classes;
         foreach (var state in node.States)
             for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
             {
                 ref readonly var e = ref _graph[edge];
-                Work(1);
+                edges++;
                 if (e.Kind == EdgeKind.Byte) next.AsSpan(ClassOf[e.Low]..(ClassOf[e.High] + 1)).Clear();
             }
+        Work(1 + (edges / EdgesOfStep));
         return next;
     }
 
-    private void Work(int steps)
-    {
-        if ((_work += steps) > Limits.MatchWork) throw new StructuredOutputException("The structured output's grammar is too ambiguous or too large: a step takes too long. Simplify it.");
-    }
+    private void Work(int steps) => _budget.Charge(steps);
 
     private StackNode FindStart()
     {
@@ -139,9 +170,10 @@ internal sealed class StackAutomaton
         if (states.Length == 0) return isEnd ? _bottom : Dead;
         var node = new StackNode(_nextId, states, below, isEnd);
         if (_nodes.TryGetValue(node, out var known)) return known;
-        if (_nodes.Count > MaxNodes * 8) Work(Limits.MatchWork);
+        if (_nodes.Count > MaxNodes * 8) Work(Limits.MatchWork + 1);
         _nextId++;
         _nodes.Add(node);
+        _bytes += BytesOfNode + (states.Length * (sizeof(int) + IntPtr.Size));
         return node;
     }
 
@@ -151,6 +183,7 @@ internal sealed class StackAutomaton
         if (a.IsDead) return b;
         var key = a.Id < b.Id ? (a.Id, b.Id) : (b.Id, a.Id);
         if (_unions.TryGetValue(key, out var known)) return known;
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) Work(Limits.MatchWork + 1);
         var states = new List<int>(a.States.Length + b.States.Length);
         var below = new List<StackNode>(states.Capacity);
         for (int i = 0, j = 0; i < a.States.Length || j < b.States.Length;)
@@ -291,14 +324,17 @@ internal sealed class StackAutomaton
 
         private void EnterCalls(int state, StackNode below)
         {
+            var edges = 0;
             for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
             {
                 ref readonly var e = ref _graph[edge];
-                automaton.Work(1);
+                edges++;
                 if (e.Kind != EdgeKind.Call) continue;
+                automaton.Work(1);
                 if (automaton._returns[e.Target]) Enter(e.Rule, below);
                 else if (below.Depth < Limits.StackDepth) Enter(e.Rule, automaton.Intern([e.Target], [below], isEnd: false));
             }
+            automaton.Work(edges / EdgesOfStep);
         }
 
         private void Enter(int rule, StackNode below)

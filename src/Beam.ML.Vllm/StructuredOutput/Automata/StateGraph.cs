@@ -31,9 +31,14 @@ internal sealed class StateGraph
     private int[] _first = new int[256];
     private bool[] _accepts = new bool[256];
     private Edge[] _edges = new Edge[512];
-    private int _edgeCount;
 
     public int States { get; private set; }
+
+    /// <summary>All edges that were ever made.</summary>
+    public int EdgeCount { get; private set; }
+
+    /// <summary>What it takes to keep it.</summary>
+    public long Bytes => (_first.Length * (sizeof(int) + sizeof(bool))) + ((long)_edges.Length * System.Runtime.CompilerServices.Unsafe.SizeOf<Edge>());
 
     /// <summary>The state in which each rule starts. No edge leads there.</summary>
     public List<int> Starts { get; } = [];
@@ -84,10 +89,18 @@ internal sealed class StateGraph
 
     public void Add(int from, Edge edge)
     {
-        if (_edgeCount == Limits.Edges) throw Limits.TooLarge($"{Limits.Edges} edges");
-        if (_edgeCount == _edges.Length) Array.Resize(ref _edges, _edgeCount * 2);
-        _edges[_edgeCount] = edge with { Next = _first[from] };
-        _first[from] = _edgeCount++;
+        if (EdgeCount == Limits.Edges) throw Limits.TooLarge($"{Limits.Edges} edges");
+        if (EdgeCount == _edges.Length) Array.Resize(ref _edges, EdgeCount * 2);
+        _edges[EdgeCount] = edge with { Next = _first[from] };
+        _first[from] = EdgeCount++;
+    }
+
+    /// <summary>Gives back what was taken ahead.</summary>
+    public void TrimExcess()
+    {
+        Array.Resize(ref _first, States);
+        Array.Resize(ref _accepts, States);
+        Array.Resize(ref _edges, EdgeCount);
     }
 
     public void ClearEdges(int state) => _first[state] = -1;

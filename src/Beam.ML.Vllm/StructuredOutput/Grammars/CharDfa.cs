@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 
 /// <summary>
@@ -8,6 +6,9 @@ namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 /// </summary>
 internal sealed class CharDfa
 {
+    // Two automata that part at once still take what it needs to look at them together.
+    private const int StepsToBegin = 16;
+
     private readonly List<Edge[]> _edges = [];
     private readonly List<bool> _accepts = [];
 
@@ -21,10 +22,10 @@ internal sealed class CharDfa
     public bool Accepts(int state) => _accepts[state];
 
     /// <summary>The automaton of an expression without rules.</summary>
-    public static CharDfa Of(Expr expr) => new CharNfa(expr).Determinize();
+    public static CharDfa Of(Expr expr, WorkBudget work) => new CharNfa(expr, work).Determinize();
 
     /// <summary>Texts of so many characters.</summary>
-    public static CharDfa OfLength(int min, int? max) => Of(Expr.Repeat(Expr.AnyChar, min, max));
+    public static CharDfa OfLength(int min, int? max, WorkBudget work) => Of(Expr.Repeat(Expr.AnyChar, min, max), work);
 
     public int Add(bool accepts)
     {
@@ -36,8 +37,9 @@ internal sealed class CharDfa
 
     public void Connect(int state, Edge[] edges) => _edges[state] = edges;
 
-    public bool Matches(string text)
+    public bool Matches(string text, WorkBudget work)
     {
+        work.Charge(text.Length + 1);
         var state = 0;
         foreach (var rune in text.EnumerateRunes())
         {
@@ -48,12 +50,12 @@ internal sealed class CharDfa
     }
 
     /// <summary>Texts that both accept.</summary>
-    public CharDfa Intersect(CharDfa other)
+    public CharDfa Intersect(CharDfa other, WorkBudget work)
     {
         var result = new CharDfa();
         var numbers = new Dictionary<(int, int), int>();
         var pending = new Queue<(int, int)>();
-        var work = 0;
+        work.Charge(StepsToBegin);
         Number(0, 0);
         while (pending.TryDequeue(out var pair))
         {
@@ -61,7 +63,7 @@ internal sealed class CharDfa
             var edges = new List<Edge>();
             for (int i = 0, j = 0; i < left.Length && j < right.Length;)
             {
-                if (++work > Limits.DfaWork) throw Limits.TooLarge("its share of steps in an intersection of patterns");
+                work.Charge(1);
                 var (low, high) = (Math.Max(left[i].Low, right[j].Low), Math.Min(left[i].High, right[j].High));
                 if (low <= high) edges.Add(new Edge(low, high, Number(left[i].Target, right[j].Target)));
                 if (left[i].High < right[j].High) i++;
@@ -74,6 +76,7 @@ internal sealed class CharDfa
         int Number(int a, int b)
         {
             if (numbers.TryGetValue((a, b), out var number)) return number;
+            work.Charge(1);
             numbers.Add((a, b), number = result.Add(Accepts(a) && other.Accepts(b)));
             pending.Enqueue((a, b));
             return number;
@@ -81,7 +84,7 @@ internal sealed class CharDfa
     }
 
     /// <summary>Texts that it refuses.</summary>
-    public CharDfa Complement()
+    public CharDfa Complement(WorkBudget work)
     {
         var result = new CharDfa();
         for (var state = 0; state < States; state++) result.Add(!Accepts(state));
@@ -89,6 +92,7 @@ internal sealed class CharDfa
         result.Connect(rest, [new Edge(0, CodePointSet.Last, rest)]);
         for (var state = 0; state < States; state++)
         {
+            work.Charge(_edges[state].Length + 1);
             var edges = new List<Edge>();
             var next = 0;
             foreach (var edge in _edges[state])
@@ -125,154 +129,14 @@ internal sealed class CharDfa
 
     private int Step(int state, int point)
     {
-        foreach (var edge in _edges[state])
-            if (point >= edge.Low && point <= edge.High) return edge.Target;
-        return -1;
-    }
-}
-
-/// <summary>The nondeterministic automaton of an expression, on its way to a <see cref="CharDfa"/>.</summary>
-internal sealed class CharNfa
-{
-    private readonly List<List<(int Low, int High, int Target)>> _edges = [];
-    private readonly List<List<int>> _silent = [];
-    private readonly int _start, _end;
-    private int _work;
-
-    public CharNfa(Expr expr)
-    {
-        (_start, _end) = (NewState(), NewState());
-        Build(expr, _start, _end);
-    }
-
-    public CharDfa Determinize()
-    {
-        var result = new CharDfa();
-        var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
-        var pending = new Queue<(int Number, int[] Members)>();
-        Number([_start]);
-        while (pending.TryDequeue(out var item))
+        var edges = _edges[state];
+        var (low, high) = (0, edges.Length);
+        while (low < high)
         {
-            var outgoing = item.Members.SelectMany(m => _edges[m]).ToArray();
-            var bounds = outgoing.SelectMany(e => new[] { e.Low, e.High + 1 }).Distinct().Order().ToArray();
-            var edges = new List<CharDfa.Edge>(bounds.Length);
-            for (var i = 0; i + 1 < bounds.Length; i++)
-            {
-                Work(outgoing.Length);
-                var targets = new HashSet<int>();
-                foreach (var (low, high, target) in outgoing)
-                    if (low <= bounds[i] && high >= bounds[i + 1] - 1) targets.Add(target);
-                if (targets.Count == 0) continue;
-                var number = Number(targets);
-                if (edges.Count > 0 && edges[^1].Target == number && edges[^1].High == bounds[i] - 1) edges[^1] = edges[^1] with { High = bounds[i + 1] - 1 };
-                else edges.Add(new CharDfa.Edge(bounds[i], bounds[i + 1] - 1, number));
-            }
-            result.Connect(item.Number, [.. edges]);
+            var middle = (low + high) / 2;
+            if (edges[middle].High < point) low = middle + 1;
+            else high = middle;
         }
-        return result;
-
-        int Number(IEnumerable<int> seeds)
-        {
-            var members = Closure(seeds);
-            var key = string.Join(',', members);
-            if (numbers.TryGetValue(key, out var number)) return number;
-            numbers.Add(key, number = result.Add(members.Contains(_end)));
-            pending.Enqueue((number, members));
-            return number;
-        }
-    }
-
-    private int[] Closure(IEnumerable<int> seeds)
-    {
-        var seen = new HashSet<int>(seeds);
-        var stack = new Stack<int>(seen);
-        while (stack.TryPop(out var state))
-        {
-            Work(1);
-            foreach (var next in _silent[state])
-                if (seen.Add(next)) stack.Push(next);
-        }
-        return [.. seen.Order()];
-    }
-
-    private void Work(int steps)
-    {
-        if ((_work += steps + 1) > Limits.DfaWork) throw Limits.TooLarge("its share of steps to make a pattern deterministic");
-    }
-
-    private int NewState()
-    {
-        if (_edges.Count == Limits.DfaStates * 4) throw Limits.TooLarge($"{Limits.DfaStates * 4} states in a pattern that is intersected or complemented");
-        _edges.Add([]);
-        _silent.Add([]);
-        return _edges.Count - 1;
-    }
-
-    private void Build(Expr expr, int from, int to)
-    {
-        switch (expr)
-        {
-            case TextExpr text:
-                var at = from;
-                foreach (var rune in text.Content.EnumerateRunes())
-                {
-                    var next = NewState();
-                    _edges[at].Add((rune.Value, rune.Value, next));
-                    at = next;
-                }
-                _silent[at].Add(to);
-                break;
-            case CharExpr c:
-                foreach (var (low, high) in c.Set.Ranges) _edges[from].Add((low, high, to));
-                break;
-            case SeqExpr seq:
-                foreach (var item in seq.Items)
-                {
-                    var next = NewState();
-                    Build(item, from, next);
-                    from = next;
-                }
-                _silent[from].Add(to);
-                break;
-            case AltExpr alt:
-                foreach (var option in alt.Items) Build(option, from, to);
-                break;
-            case RepeatExpr repeat:
-                for (var i = 0; i < repeat.Min; i++) from = After(repeat.Item, from);
-                if (repeat.Max is null)
-                {
-                    var loop = NewState();
-                    _silent[from].Add(loop);
-                    Build(repeat.Item, loop, loop);
-                    from = loop;
-                }
-                else
-                    for (var i = repeat.Min; i < repeat.Max; i++)
-                    {
-                        _silent[from].Add(to);
-                        from = After(repeat.Item, from);
-                    }
-                _silent[from].Add(to);
-                break;
-            case DfaExpr dfa:
-                var states = new int[dfa.Dfa.States];
-                for (var i = 0; i < states.Length; i++) states[i] = NewState();
-                _silent[from].Add(states[0]);
-                for (var i = 0; i < states.Length; i++)
-                {
-                    foreach (var edge in dfa.Dfa.EdgesOf(i)) _edges[states[i]].Add((edge.Low, edge.High, states[edge.Target]));
-                    if (dfa.Dfa.Accepts(i)) _silent[states[i]].Add(to);
-                }
-                break;
-            default:
-                throw new InvalidOperationException($"{expr.GetType().Name} has no automaton over characters.");
-        }
-    }
-
-    private int After(Expr item, int from)
-    {
-        var next = NewState();
-        Build(item, from, next);
-        return next;
+        return low < edges.Length && edges[low].Low <= point ? edges[low].Target : -1;
     }
 }

@@ -6,6 +6,9 @@ namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 /// <summary>Named sets of characters.</summary>
 internal static class CharacterClasses
 {
+    // Of each category, and of each group of them, once for all: it takes a look at every character there is.
+    private static readonly Lazy<Dictionary<string, (CodePointSet Set, CodePointSet Others)>> ByCategory = new(FindCategories);
+
     private static readonly string[] Categories =
     [
         "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Cn",
@@ -23,21 +26,9 @@ internal static class CharacterClasses
         _ => null,
     };
 
-    /// <summary>The characters of a Unicode general category, such as L or Lu, or null.</summary>
-    public static CodePointSet? OfCategory(string name)
-    {
-        if (name is not ("L" or "M" or "N" or "Z" or "C" or "P" or "S") && !Categories.Contains(name)) return null;
-        var ranges = new List<(int, int)>();
-        for (var (point, start) = (0, -1); point <= CodePointSet.Last + 1; point++)
-        {
-            var inside = point <= CodePointSet.Last && Categories[(int)CategoryOf(point)].StartsWith(name, StringComparison.Ordinal);
-            if (inside && start < 0) start = point;
-            if (inside || start < 0) continue;
-            ranges.Add((start, point - 1));
-            start = -1;
-        }
-        return CodePointSet.Of(ranges);
-    }
+    /// <summary>The characters of a Unicode general category, such as L or Lu, or those of all others; null if there is none of this name.</summary>
+    public static CodePointSet? OfCategory(string name, bool negated) =>
+        !ByCategory.Value.TryGetValue(name, out var found) ? null : negated ? found.Others : found.Set;
 
     /// <summary>A POSIX class, or null.</summary>
     public static CodePointSet? OfPosix(string name) => name switch
@@ -54,6 +45,23 @@ internal static class CharacterClasses
         "word" => CodePointSet.WordCharacters,
         _ => null,
     };
+
+    private static Dictionary<string, (CodePointSet Set, CodePointSet Others)> FindCategories()
+    {
+        var ranges = new Dictionary<string, List<(int, int)>>(StringComparer.Ordinal);
+        foreach (var name in Categories) (ranges[name], ranges[name[..1]]) = ([], []);
+        for (int start = 0, end; start <= CodePointSet.Last; start = end)
+        {
+            var category = CategoryOf(start);
+            for (end = start + 1; end <= CodePointSet.Last && CategoryOf(end) == category; end++)
+            {
+            }
+            var name = Categories[(int)category];
+            ranges[name].Add((start, end - 1));
+            ranges[name[..1]].Add((start, end - 1));
+        }
+        return ranges.ToDictionary(r => r.Key, r => CodePointSet.Of(r.Value) is var set ? (set, set.Complement()) : default, StringComparer.Ordinal);
+    }
 
     private static UnicodeCategory CategoryOf(int point) => Rune.IsValid(point) ? Rune.GetUnicodeCategory(new Rune(point)) : UnicodeCategory.Surrogate;
 }

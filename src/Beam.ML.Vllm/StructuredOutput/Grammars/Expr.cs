@@ -5,6 +5,18 @@ namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 /// <summary>The one form that every constraint is brought into: an expression over characters, whose leaves may name rules.</summary>
 internal abstract class Expr
 {
+    /// <param name="parts">The expressions that it is made of.</param>
+    protected Expr(params ReadOnlySpan<Expr> parts)
+    {
+        var depth = 0;
+        foreach (var part in parts)
+        {
+            depth = Math.Max(depth, part.Depth);
+            HasAnchors |= part.HasAnchors;
+        }
+        Depth = depth < Limits.ExpressionDepth ? depth + 1 : throw Limits.TooLarge($"{Limits.ExpressionDepth} groups and quantifiers within each other");
+    }
+
     /// <summary>The empty text.</summary>
     public static Expr Empty { get; } = new SeqExpr([]);
 
@@ -17,6 +29,12 @@ internal abstract class Expr
     /// <summary>About how many states it needs.</summary>
     public abstract int Size { get; }
 
+    /// <summary>How many expressions are within each other, this one counted.</summary>
+    public int Depth { get; }
+
+    /// <summary>Whether <c>^</c> or <c>$</c> is in it.</summary>
+    public bool HasAnchors { get; protected init; }
+
     public static Expr Text(string text) => text.Length == 0 ? Empty : new TextExpr(text);
 
     public static Expr Char(CodePointSet set) => set.IsEmpty ? Never : new CharExpr(set);
@@ -25,11 +43,17 @@ internal abstract class Expr
 
     public static Expr Alt(params IReadOnlyList<Expr> items) => items.Count == 1 ? items[0] : new AltExpr([.. items]);
 
-    public static Expr Optional(Expr item) => new RepeatExpr(item, 0, 1);
+    public static Expr Optional(Expr item) => Repeat(item, 0, 1);
 
-    public static Expr Star(Expr item) => new RepeatExpr(item, 0, null);
+    public static Expr Star(Expr item) => Repeat(item, 0, null);
 
-    public static Expr Repeat(Expr item, int min, int? max) => (min, max) is (1, 1) ? item : new RepeatExpr(item, min, max);
+    public static Expr Repeat(Expr item, int min, int? max) => (item, min, max) switch
+    {
+        (_, 1, 1) => item,
+        // Of quantifiers that follow each other (x*?, x?+) the first with what the others add says it all.
+        (RepeatExpr { Min: <= 1, Max: null or 1 } inner, <= 1, null or 1) => new RepeatExpr(inner.Item, inner.Min * min, inner.Max is null ? null : max),
+        _ => new RepeatExpr(item, min, max),
+    };
 
     /// <summary>The expression with each set of characters written in another way, such as JSON's; of those without rules.</summary>
     public Expr Rewrite(Func<CodePointSet, Expr> write) => this switch
@@ -65,14 +89,14 @@ internal sealed class CharExpr(CodePointSet set) : Expr
     public override int Size { get; } = set.Ranges[^1].High < 0x80 ? 1 : 8;
 }
 
-internal sealed class SeqExpr(Expr[] items) : Expr
+internal sealed class SeqExpr(Expr[] items) : Expr(items)
 {
     public Expr[] Items => items;
 
     public override int Size { get; } = Sum(items);
 }
 
-internal sealed class AltExpr(Expr[] items) : Expr
+internal sealed class AltExpr(Expr[] items) : Expr(items)
 {
     public Expr[] Items => items;
 
@@ -82,7 +106,7 @@ internal sealed class AltExpr(Expr[] items) : Expr
 /// <param name="item">What is repeated.</param>
 /// <param name="min">At least so often.</param>
 /// <param name="max">At most so often; null without a bound.</param>
-internal sealed class RepeatExpr(Expr item, int min, int? max) : Expr
+internal sealed class RepeatExpr(Expr item, int min, int? max) : Expr(item)
 {
     public Expr Item => item;
 
@@ -102,9 +126,11 @@ internal sealed class RuleExpr(int rule) : Expr
 }
 
 /// <summary>The start or the end of the text; there only until <see cref="Anchors"/> has resolved it.</summary>
-internal sealed class AnchorExpr(bool start) : Expr
+internal sealed class AnchorExpr : Expr
 {
-    public bool IsStart => start;
+    public AnchorExpr(bool start) => (IsStart, HasAnchors) = (start, true);
+
+    public bool IsStart { get; }
 
     public override int Size => 0;
 }

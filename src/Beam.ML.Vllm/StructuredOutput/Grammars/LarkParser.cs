@@ -7,7 +7,7 @@ namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 /// slashes, ranges, groups, optional parts in brackets and the usual quantifiers. The rule <c>start</c> is the whole text. White space
 /// between parts is not free: what <c>%ignore</c> would skip has to be written out.
 /// </summary>
-internal sealed partial class LarkParser
+internal sealed partial class LarkParser : ExpressionParser
 {
     private static readonly Dictionary<string, string> Common = new(StringComparer.Ordinal)
     {
@@ -26,82 +26,84 @@ internal sealed partial class LarkParser
         ["NEWLINE"] = @"(?:\r?\n)+",
     };
 
-    private readonly CharacterReader _reader;
     private readonly Grammar _grammar = new();
 
-    private LarkParser(string text) => _reader = new CharacterReader(text, "Lark grammar");
+    private LarkParser(string text, WorkBudget work) : base(new CharacterReader(text, "Lark grammar", work), work)
+    {
+    }
 
     /// <summary>Whether a grammar is in this form: it defines its rules by a colon, and none by <c>::=</c>.</summary>
     public static bool IsLark(string text) => !text.Contains("::=", StringComparison.Ordinal) && Definition().IsMatch(text);
 
-    public static Grammar Parse(string text) => new LarkParser(text).Read();
+    public static Grammar Parse(string text, WorkBudget work) => new LarkParser(text, work).Read();
 
     [GeneratedRegex(@"^[ \t]*[?!]{0,2}[A-Za-z_][A-Za-z_0-9]*(\.-?\d+)?[ \t]*:", RegexOptions.Multiline | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Definition();
 
     private Grammar Read()
     {
-        for (SkipBlanks(newLines: true); !_reader.AtEnd; SkipBlanks(newLines: true))
+        for (SkipBlanks(newLines: true); !Reader.AtEnd; SkipBlanks(newLines: true))
         {
-            if (_reader.TryTake('%'))
+            if (Reader.TryTake('%'))
             {
                 ReadDirective();
                 continue;
             }
-            while (_reader.Peek() is '?' or '!') _reader.Position++;
-            var name = TryName() ?? throw _reader.Error("a rule (name: …) is expected");
-            if (_reader.TryTake('.')) _reader.TryNumber();
+            while (Reader.Peek() is '?' or '!') Reader.Position++;
+            var name = TryName() ?? throw Reader.Error("a rule (name: …) is expected");
+            if (Reader.TryTake('.')) Reader.TryNumber();
             SkipBlanks(newLines: false);
-            if (_reader.Peek() == '{') throw _reader.Error("templates are not supported");
-            _reader.Expect(':');
+            if (Reader.Peek() == '{') throw Reader.Error("templates are not supported");
+            Reader.Expect(':');
             var rule = _grammar.RuleOf(name);
-            if (_grammar.IsDefined(rule)) throw _reader.Error($"the rule '{name}' is defined twice");
-            _grammar.Define(rule, ReadAlternatives());
+            if (_grammar.IsDefined(rule)) throw Reader.Error($"the rule '{name}' is defined twice");
+            _grammar.Define(rule, ReadOptions());
         }
         _grammar.Root = _grammar.RuleOf("start");
-        return _grammar.IsDefined(_grammar.Root) ? _grammar : throw _reader.Error("the rule 'start' is missing");
+        return _grammar.IsDefined(_grammar.Root) ? _grammar : throw Reader.Error("the rule 'start' is missing");
     }
 
     private void ReadDirective()
     {
-        if (!_reader.TryTake("import")) throw _reader.Error("of the directives only %import common.NAME is supported: write out what %ignore would skip");
+        if (!Reader.TryTake("import")) throw Reader.Error("of the directives only %import common.NAME is supported: write out what %ignore would skip");
         SkipBlanks(newLines: false);
-        var known = _reader.TryTake("common.") ? TryName() : null;
-        if (known is null || !Common.TryGetValue(known, out var pattern)) throw _reader.Error("only terminals such as common.INT, common.NUMBER, common.WORD and common.WS can be imported");
+        var known = Reader.TryTake("common.") ? TryName() : null;
+        if (known is null || !Common.TryGetValue(known, out var pattern)) throw Reader.Error("only terminals such as common.INT, common.NUMBER, common.WORD and common.WS can be imported");
         SkipBlanks(newLines: false);
         var name = known;
-        if (_reader.TryTake("->"))
+        if (Reader.TryTake("->"))
         {
             SkipBlanks(newLines: false);
-            name = TryName() ?? throw _reader.Error("a name is missing after '->'");
+            name = TryName() ?? throw Reader.Error("a name is missing after '->'");
         }
-        _grammar.Define(_grammar.RuleOf(name), RegexParser.Parse(pattern));
+        _grammar.Define(_grammar.RuleOf(name), RegexParser.Parse(pattern, Work));
     }
 
-    private Expr ReadAlternatives()
+    // The first alternative may have a bar before it too.
+    private Expr ReadOptions()
     {
-        _reader.TryTake('|');
-        return _reader.ReadAlternatives(ReadSequence, TryTakeBar);
+        Reader.TryTake('|');
+        return ReadAlternatives();
     }
 
     // An alternative may stand on a line of its own.
-    private bool TryTakeBar()
+    protected override bool TryTakeBar()
     {
-        var start = _reader.Position;
+        var start = Reader.Position;
         SkipBlanks(newLines: true);
-        if (_reader.TryTake('|')) return true;
-        if (_reader.Nesting == 1) _reader.Position = start;
+        if (Reader.TryTake('|')) return true;
+        if (Nesting == 1) Reader.Position = start;
         return false;
     }
 
-    private Expr ReadSequence()
+    protected override Expr ReadSequence()
     {
         var items = new List<Expr>();
         while (true)
         {
-            SkipBlanks(newLines: _reader.Nesting > 1);
-            if (_reader.TryTake("->")) SkipAlias();
-            if (_reader.AtEnd || _reader.Peek() is '|' or ')' or ']' or '\n' or '\r') return Expr.Seq(items);
+            SkipBlanks(newLines: Nesting > 1);
+            if (Reader.TryTake("->")) SkipAlias();
+            if (Reader.AtEnd || Reader.Peek() is '|' or ')' or ']' or '\n' or '\r') return Expr.Seq(items);
             items.Add(ReadQuantifier(ReadItem()));
         }
     }
@@ -116,7 +118,7 @@ internal sealed partial class LarkParser
     private Expr ReadItem()
     {
         if (TryName() is { } name) return new RuleExpr(_grammar.RuleOf(name));
-        switch (_reader.Next())
+        switch (Reader.Next())
         {
             case '"': return ReadText('"');
             case '\'': return ReadText('\'');
@@ -124,73 +126,73 @@ internal sealed partial class LarkParser
             case '(': return ReadGroup(')');
             case '[': return Expr.Optional(ReadGroup(']'));
             default:
-                _reader.Position--;
-                throw _reader.Error($"'{char.ConvertFromUtf32(_reader.Peek())}' is not expected here");
+                Reader.Position--;
+                throw Reader.Error($"'{char.ConvertFromUtf32(Reader.Peek())}' is not expected here");
         }
     }
 
     private Expr ReadGroup(char end)
     {
-        var group = ReadAlternatives();
+        var group = ReadOptions();
         SkipBlanks(newLines: true);
-        _reader.Expect(end);
+        Reader.Expect(end);
         return group;
     }
 
     private Expr ReadText(char quote)
     {
-        var text = _reader.ReadQuoted(quote);
-        if (_reader.Peek() == 'i') throw _reader.Error("texts without regard to case (\"…\"i) are not supported");
-        if (!_reader.TryTake("..")) return Expr.Text(text);
-        if (!_reader.TryTake(quote)) throw _reader.Error("a range of characters has no end");
-        var last = _reader.ReadQuoted(quote);
+        var text = Reader.ReadQuoted(quote);
+        if (Reader.Peek() == 'i') throw Reader.Error("texts without regard to case (\"…\"i) are not supported");
+        if (!Reader.TryTake("..")) return Expr.Text(text);
+        if (!Reader.TryTake(quote)) throw Reader.Error("a range of characters has no end");
+        var last = Reader.ReadQuoted(quote);
         var (low, high) = (OneRune(text), OneRune(last));
-        return low <= high ? Expr.Char(CodePointSet.Of((low, high))) : throw _reader.Error("a range of characters has its ends in the wrong order");
+        return low <= high ? Expr.Char(CodePointSet.Of((low, high))) : throw Reader.Error("a range of characters has its ends in the wrong order");
     }
 
-    private int OneRune(string text) => text.EnumerateRunes().ToArray() is [var rune] ? rune.Value : throw _reader.Error("the ends of a range are one character each");
+    private int OneRune(string text) => text.EnumerateRunes().ToArray() is [var rune] ? rune.Value : throw Reader.Error("the ends of a range are one character each");
 
     private Expr ReadRegex()
     {
-        var start = _reader.Position;
-        while (_reader.Peek() is not ('/' or '\n' or -1)) _reader.Position += _reader.Peek() == '\\' ? 2 : 1;
-        if (_reader.Peek() != '/') throw _reader.Error("a regular expression between slashes is not closed");
-        var pattern = _reader.Slice(start, _reader.Position);
-        _reader.Position++;
-        if (_reader.Peek() is >= 'a' and <= 'z') throw _reader.Error("flags of regular expressions are not supported");
-        return RegexParser.Parse(pattern);
+        var start = Reader.Position;
+        while (Reader.Peek() is not ('/' or '\n' or -1)) Reader.Position += Reader.Peek() == '\\' ? 2 : 1;
+        if (Reader.Peek() != '/') throw Reader.Error("a regular expression between slashes is not closed");
+        var pattern = Reader.Slice(start, Reader.Position);
+        Reader.Position++;
+        if (Reader.Peek() is >= 'a' and <= 'z') throw Reader.Error("flags of regular expressions are not supported");
+        return RegexParser.Parse(pattern, Work);
     }
 
     private Expr ReadQuantifier(Expr item)
     {
-        if (_reader.TryTake('*')) return Expr.Star(item);
-        if (_reader.TryTake('+')) return Expr.Repeat(item, 1, null);
-        if (_reader.TryTake('?')) return Expr.Optional(item);
-        var start = _reader.Position;
+        if (Reader.TryTake('*')) return Expr.Star(item);
+        if (Reader.TryTake('+')) return Expr.Repeat(item, 1, null);
+        if (Reader.TryTake('?')) return Expr.Optional(item);
+        var start = Reader.Position;
         SkipBlanks(newLines: false);
-        if (!_reader.TryTake('~'))
+        if (!Reader.TryTake('~'))
         {
-            _reader.Position = start;
+            Reader.Position = start;
             return item;
         }
         SkipBlanks(newLines: false);
-        var min = _reader.TryNumber() ?? throw _reader.Error("a number is missing after '~'");
-        var max = _reader.TryTake("..") ? _reader.TryNumber() : min;
-        return max >= min ? Expr.Repeat(item, min, max) : throw _reader.Error("a repetition is ~m or ~m..n");
+        var min = Reader.TryNumber() ?? throw Reader.Error("a number is missing after '~'");
+        var max = Reader.TryTake("..") ? Reader.TryNumber() : min;
+        return max >= min ? Expr.Repeat(item, min, max) : throw Reader.Error("a repetition is ~m or ~m..n");
     }
 
     private string? TryName()
     {
-        var start = _reader.Position;
-        while (_reader.Peek() is >= 'a' and <= 'z' or >= 'A' and <= 'Z' or >= '0' and <= '9' or '_') _reader.Position++;
-        return _reader.Position > start ? _reader.Slice(start, _reader.Position) : null;
+        var start = Reader.Position;
+        while (Reader.Peek() is >= 'a' and <= 'z' or >= 'A' and <= 'Z' or >= '0' and <= '9' or '_') Reader.Position++;
+        return Reader.Position > start ? Reader.Slice(start, Reader.Position) : null;
     }
 
     private void SkipBlanks(bool newLines)
     {
         while (true)
-            if (_reader.Peek() is ' ' or '\t' || (newLines && _reader.Peek() is '\r' or '\n')) _reader.Position++;
-            else if (_reader.Peek() == '#' || (_reader.Peek() == '/' && _reader.Peek(1) == '/')) _reader.TakeUntil(c => c == '\n');
+            if (Reader.Peek() is ' ' or '\t' || (newLines && Reader.Peek() is '\r' or '\n')) Reader.Position++;
+            else if (Reader.Peek() == '#' || (Reader.Peek() == '/' && Reader.Peek(1) == '/')) Reader.TakeUntil(c => c == '\n');
             else return;
     }
 }

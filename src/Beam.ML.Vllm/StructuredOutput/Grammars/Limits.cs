@@ -4,10 +4,16 @@ namespace Beam.ML.Vllm.StructuredOutput.Grammars;
 internal static class Limits
 {
     /// <summary>Characters of a constraint's text.</summary>
-    public const int TextLength = 4 << 20;
+    public const int TextLength = 1 << 19;
+
+    /// <summary>Steps of a whole compilation; see <see cref="WorkBudget"/>.</summary>
+    public const int CompileWork = 1 << 23;
 
     /// <summary>Groups in groups of a regular expression or a grammar, and values in values of a schema.</summary>
     public const int Nesting = 128;
+
+    /// <summary>Expressions in expressions, of which a group may need three; what walks over them goes as deep.</summary>
+    public const int ExpressionDepth = 512;
 
     /// <summary>The highest count of a repetition.</summary>
     public const int Repetition = 1 << 20;
@@ -23,17 +29,17 @@ internal static class Limits
     /// <summary>States of an automaton that is made for an intersection or a complement.</summary>
     public const int DfaStates = 1 << 14;
 
-    /// <summary>Steps that such a construction may take.</summary>
-    public const int DfaWork = 1 << 23;
-
     /// <summary>Rules within rules at any place of the output; what would go deeper is not allowed there.</summary>
     public const int StackDepth = 1024;
 
-    /// <summary>Steps that finding out where a token leads, or which tokens fit, may take.</summary>
+    /// <summary>Steps that finding out where tokens lead, and which fit, may take of a request beyond those of its tokens.</summary>
     public const int MatchWork = 1 << 18;
 
-    /// <summary>Schemas that are looked at, with every combination of choices, when a JSON schema is taken apart.</summary>
-    public const int SchemaWork = 1 << 17;
+    /// <summary>Steps that each token may take for itself.</summary>
+    public const int MatchWorkOfToken = 1 << 14;
+
+    /// <summary>Bytes of places, and of masks, that are kept for a constraint.</summary>
+    public const long KeptBytes = 8 << 20;
 
     public static StructuredOutputException TooLarge(string what) =>
         new($"The structured output constraint is too large: it has more than {what}. Use smaller repetition counts, or fewer alternatives.");

@@ -56,7 +56,7 @@ internal sealed class ArraySchemas(SchemaCompiler compiler)
         var name = part.Node.TryGetProperty("prefixItems", out var list) ? "prefixItems" : part.Node.TryGetProperty("items", out list) && list.ValueKind == JsonValueKind.Array ? "items" : null;
         if (name is null) return [];
         if (list.ValueKind != JsonValueKind.Array) throw SchemaKeywords.Wrong(part, name, "a list of schemas");
-        return [.. Enumerable.Range(0, list.GetArrayLength()).Select(i => part.Below(name, i.ToString(System.Globalization.CultureInfo.InvariantCulture)))];
+        return [.. part.Each(name)];
     }
 
     private static SchemaPart? Rest(SchemaPart part, bool hasPrefix)

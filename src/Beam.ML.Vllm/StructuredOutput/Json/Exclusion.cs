@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace Beam.ML.Vllm.StructuredOutput.Json;
@@ -11,9 +10,9 @@ internal sealed class Exclusion(SchemaCompiler compiler)
 
     public void Check(SchemaPart part)
     {
-        var count = part.Node.GetProperty("oneOf").GetArrayLength();
+        SchemaPart[] options = [.. part.Each("oneOf")];
+        var count = options.Length;
         if (count > MaxOptions) throw SchemaKeywords.Wrong(part, "oneOf", $"a list of at most {MaxOptions} schemas");
-        var options = Enumerable.Range(0, count).Select(i => part.Below("oneOf", i.ToString(CultureInfo.InvariantCulture))).ToArray();
         for (var i = 0; i < count; i++)
             for (var j = i + 1; j < count; j++)
                 if (!Apart([options[i]], [options[j]], 0))
@@ -28,8 +27,9 @@ internal sealed class Exclusion(SchemaCompiler compiler)
         if (Own(left) is not { } a || Own(right) is not { } b) return false;
         if (a.Values is not null || b.Values is not null)
         {
-            if (a.Values is { } values && b.Values is { } others) return !values.Exists(v => others.Exists(o => JsonElement.DeepEquals(v, o)));
+            if (a.Values is { } values && b.Values is { } others) return !values.Exists(others.ToHashSet(new JsonValues(compiler.Work)).Contains);
             var (given, schema) = a.Values is { } x ? (x, b) : (b.Values!, a);
+            compiler.Work.Charge(given.Count);
             return given.TrueForAll(v => !TypesAllow(schema, ValueCheck.TypeOf(v)));
         }
         if (!a.NamesTypes || !b.NamesTypes) return false;
@@ -46,6 +46,7 @@ internal sealed class Exclusion(SchemaCompiler compiler)
     {
         foreach (var name in RequiredIn(a).Intersect(RequiredIn(b)))
         {
+            compiler.Work.Charge(1);
             var (left, right) = (PropertyOf(a, name), PropertyOf(b, name));
             if (left.Length > 0 && right.Length > 0 && Apart(left, right, depth + 1)) return true;
         }
@@ -63,9 +64,13 @@ internal sealed class Exclusion(SchemaCompiler compiler)
         && !p.Node.TryGetProperty("patternProperties", out _)
         && !(p.Node.TryGetProperty("properties", out var known) && known.ValueKind == JsonValueKind.Object && known.TryGetProperty(name, out _)));
 
-    private static IEnumerable<string> RequiredIn(SchemaKeywords schema) => schema.Parts
+    private IEnumerable<string> RequiredIn(SchemaKeywords schema) => schema.Parts
         .Where(p => p.Node.TryGetProperty("required", out var list) && list.ValueKind == JsonValueKind.Array)
-        .SelectMany(p => p.Node.GetProperty("required").EnumerateArray()).Where(n => n.ValueKind == JsonValueKind.String).Select(n => n.GetString()!);
+        .SelectMany(p => p.Each("required")).Where(n => n.Node.ValueKind == JsonValueKind.String).Select(n =>
+        {
+            compiler.Work.Charge(1);
+            return n.Node.Text;
+        });
 
     private static SchemaPart[] PropertyOf(SchemaKeywords schema, string name) =>
     [

@@ -10,9 +10,9 @@ internal sealed class JsonLayout
 
     private readonly Expr _blanks;
 
-    public JsonLayout(bool asDumps, string? pattern)
+    public JsonLayout(bool asDumps, string? pattern, WorkBudget work)
     {
-        _blanks = pattern is not null ? RegexParser.Parse(pattern)
+        _blanks = pattern is not null ? RegexParser.Parse(pattern, work)
             : asDumps ? Expr.Empty
             : Expr.Repeat(Expr.Char(CodePointSet.Of((9, 10), (13, 13), (' ', ' '))), 0, MostBlanks);
         IsCompact = pattern is null && asDumps;

@@ -13,20 +13,23 @@ internal static class NumberSchemas
     private static readonly Expr Digit = Expr.Char(CodePointSet.Digits);
     private static readonly Expr Digits = Expr.Star(Digit);
     private static readonly Expr NotZero = Expr.Char(CodePointSet.Of(('1', '9')));
-    private static readonly Expr AnyFraction = RegexParser.Parse(@"(?:\.[0-9]+)?");
-    private static readonly Expr Integer = RegexParser.Parse("0|-?[1-9][0-9]*");
-    private static readonly Expr Decimal = RegexParser.Parse(@"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?");
-    private static readonly Expr Number = RegexParser.Parse(@"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?");
+    private static readonly Expr AnyFraction = Read(@"(?:\.[0-9]+)?");
+    private static readonly Expr Integer = Read("0|-?[1-9][0-9]*");
+    private static readonly Expr Decimal = Read(@"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?");
+    private static readonly Expr Number = Read(@"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?");
 
     public static Expr Of(SchemaKeywords schema, bool integer)
     {
         if (schema.Minima.Count == 0 && schema.Maxima.Count == 0 && schema.Multiples.Count == 0) return integer ? Integer : Number;
-        var dfa = CharDfa.Of(integer ? Integer : Decimal);
-        foreach (var (value, exclusive) in schema.Minima) dfa = dfa.Intersect(CharDfa.Of(AtLeast(value, exclusive)));
-        foreach (var (value, exclusive) in schema.Maxima) dfa = dfa.Intersect(CharDfa.Of(AtMost(value, exclusive)));
-        foreach (var multiple in schema.Multiples) dfa = dfa.Intersect(MultiplesOf(multiple, schema));
+        var work = schema.Work;
+        var dfa = CharDfa.Of(integer ? Integer : Decimal, work);
+        foreach (var (value, exclusive) in schema.Minima) dfa = dfa.Intersect(CharDfa.Of(AtLeast(value, exclusive), work), work);
+        foreach (var (value, exclusive) in schema.Maxima) dfa = dfa.Intersect(CharDfa.Of(AtMost(value, exclusive), work), work);
+        foreach (var multiple in schema.Multiples) dfa = dfa.Intersect(MultiplesOf(multiple, schema), work);
         return new DfaExpr(dfa, Expr.Char);
     }
+
+    private static Expr Read(string pattern) => RegexParser.Parse(pattern, new WorkBudget());
 
     private static Expr AtLeast(Decimals bound, bool exclusive) => bound.IsNegative
         ? Expr.Alt(NonNegative(), Minus(UpTo(bound, exclusive)))
@@ -93,7 +96,7 @@ internal static class NumberSchemas
             && int.Parse(multiple.Integer, System.Globalization.CultureInfo.InvariantCulture) is var n and <= LargestMultiple) return Remainders(n);
         // 0.01 and such: so many digits after the point.
         if (multiple is { IsNegative: false, Integer: "", Fraction.Length: > 0 } && multiple.Fraction.TrimStart('0') == "1")
-            return CharDfa.Of(Expr.Seq(Expr.Optional(Expr.Text("-")), Digit, Digits, Expr.Optional(Expr.Seq(Expr.Text("."), Expr.Repeat(Digit, 1, multiple.Fraction.Length)))));
+            return CharDfa.Of(Expr.Seq(Expr.Optional(Expr.Text("-")), Digit, Digits, Expr.Optional(Expr.Seq(Expr.Text("."), Expr.Repeat(Digit, 1, multiple.Fraction.Length)))), schema.Work);
         throw schema.Error($"multipleOf is supported for whole numbers up to {LargestMultiple} and for 0.1, 0.01 and so on");
     }
 

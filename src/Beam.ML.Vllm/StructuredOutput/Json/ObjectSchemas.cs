@@ -14,10 +14,9 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
     public Expr Of(SchemaKeywords schema)
     {
         var layout = compiler.Layout;
-        var names = new List<string>();
-        foreach (var part in schema.Parts) names.AddRange(NamesIn(part, "properties").Where(n => !names.Contains(n)));
         var required = schema.Parts.SelectMany(Required).ToHashSet(StringComparer.Ordinal);
-        names.AddRange(required.Where(n => !names.Contains(n)));
+        List<string> names = [.. schema.Parts.SelectMany(p => NamesIn(p, "properties")).Concat(required).Distinct(StringComparer.Ordinal)];
+        compiler.Work.Charge(names.Count);
         var patterns = Patterns(schema);
         var allowedNames = NameConditions(schema);
 
@@ -25,7 +24,7 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
         foreach (var name in names)
         {
             var parts = PartsOf(schema, name, patterns);
-            var possible = parts is not null && allowedNames.All(a => a.Matches(name)) && !parts.Exists(p => p.Node.ValueKind == JsonValueKind.False);
+            var possible = parts is not null && allowedNames.All(a => a.Matches(name, compiler.Work)) && !parts.Exists(p => p.Node.ValueKind == JsonValueKind.False);
             if (possible) properties.Add(new Property(name, Expr.Seq(Expr.Text(JsonText.Quote(name)), layout.Colon, compiler.Compile(parts!)), required.Contains(name)));
             else if (required.Contains(name)) return Expr.Never;
         }
@@ -65,16 +64,17 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
     }
 
     /// <summary>What holds for a property that is named; null where it cannot be.</summary>
-    private static List<SchemaPart>? PartsOf(SchemaKeywords schema, string name, List<NamePattern> patterns)
+    private List<SchemaPart>? PartsOf(SchemaKeywords schema, string name, List<NamePattern> patterns)
     {
         var parts = new List<SchemaPart>();
+        compiler.Work.Charge(schema.Parts.Length * (1 + patterns.Count));
         foreach (var part in schema.Parts)
         {
             var known = part.Node.TryGetProperty("properties", out var properties) && properties.TryGetProperty(name, out _);
             if (known) parts.Add(part.Below("properties", name));
             foreach (var pattern in patterns)
             {
-                if (pattern.Owner.Path != part.Path || !pattern.Names.Matches(name)) continue;
+                if (pattern.Owner.Node != part.Node || !pattern.Names.Matches(name, compiler.Work)) continue;
                 parts.Add(pattern.Owner.Below("patternProperties", pattern.Text));
                 known = true;
             }
@@ -94,11 +94,11 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
             var own = patterns[i];
             var parts = new List<SchemaPart> { own.Owner.Below("patternProperties", own.Text) };
             foreach (var other in patterns.Where((_, j) => j != i))
-                if (!own.Names.Intersect(other.Names).IsEmpty()) throw schema.Error($"the patternProperties '{own.Text}' and '{other.Text}' may hold for the same name, which is not supported");
-            parts.AddRange(schema.Parts.Where(p => p.Path != own.Owner.Path).Select(Additional).Where(a => a is not null).Select(a => a!.Value));
+                if (!own.Names.Intersect(other.Names, compiler.Work).IsEmpty()) throw schema.Error($"the patternProperties '{own.Text}' and '{other.Text}' may hold for the same name, which is not supported");
+            parts.AddRange(schema.Parts.Where(p => p.Node != own.Owner.Node).Select(Additional).Where(a => a is not null).Select(a => a!.Value));
             if (parts.Exists(p => p.Node.ValueKind == JsonValueKind.False)) continue;
-            var free = allowedNames.Aggregate(own.Names, (a, b) => a.Intersect(b));
-            options.Add(Pair(names.Count == 0 ? free : free.Intersect(CharDfa.Of(OneOf(names)).Complement()), parts));
+            var free = allowedNames.Aggregate(own.Names, (a, b) => a.Intersect(b, compiler.Work));
+            options.Add(Pair(names.Count == 0 ? free : free.Intersect(OtherThan(names), compiler.Work), parts));
         }
         if (!closed)
         {
@@ -106,9 +106,9 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
                 options.Add(Expr.Seq(compiler.AnyString, compiler.Layout.Colon, compiler.Compile(additional)));
             else
             {
-                var free = CharDfa.Of(OneOf(names)).Complement();
-                foreach (var pattern in patterns) free = free.Intersect(pattern.Names.Complement());
-                options.Add(Pair(allowedNames.Aggregate(free, (a, b) => a.Intersect(b)), additional));
+                var free = OtherThan(names);
+                foreach (var pattern in patterns) free = free.Intersect(pattern.Names.Complement(compiler.Work), compiler.Work);
+                options.Add(Pair(allowedNames.Aggregate(free, (a, b) => a.Intersect(b, compiler.Work)), additional));
             }
         }
         return options.Count == 0 ? null : compiler.Grammar.Add("another property", Expr.Alt(options));
@@ -118,12 +118,14 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
         ? Expr.Never
         : Expr.Seq(Expr.Text("\""), new DfaExpr(names, JsonText.Characters), Expr.Text("\""), compiler.Layout.Colon, compiler.Compile(value));
 
-    private static Expr OneOf(List<string> names) => Expr.Alt([.. names.Select(Expr.Text)]);
+    private static Expr OneOf(IEnumerable<string> names) => Expr.Alt([.. names.Select(Expr.Text)]);
+
+    private CharDfa OtherThan(List<string> names) => CharDfa.Of(OneOf(names), compiler.Work).Complement(compiler.Work);
 
     private sealed record NamePattern(SchemaPart Owner, string Text, CharDfa Names);
 
-    private static List<NamePattern> Patterns(SchemaKeywords schema) =>
-        [.. schema.Parts.SelectMany(part => NamesIn(part, "patternProperties").Select(p => new NamePattern(part, p, CharDfa.Of(RegexParser.Parse(p, search: true)))))];
+    private List<NamePattern> Patterns(SchemaKeywords schema) =>
+        [.. schema.Parts.SelectMany(part => NamesIn(part, "patternProperties").Select(p => new NamePattern(part, p, CharDfa.Of(RegexParser.Parse(p, compiler.Work, search: true), compiler.Work))))];
 
     private List<CharDfa> NameConditions(SchemaKeywords schema)
     {
@@ -133,8 +135,8 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
             if (!part.Node.TryGetProperty("propertyNames", out _)) continue;
             var own = compiler.KeywordsOf(part.Below("propertyNames")) ?? throw SchemaKeywords.Unsupported(part, "propertyNames");
             conditions.Add(own.Values is { } values
-                ? CharDfa.Of(OneOf([.. values.Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!)])).Intersect(StringSchemas.TextsOf(own))
-                : StringSchemas.TextsOf(own));
+                ? CharDfa.Of(OneOf(values.Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!)), compiler.Work).Intersect(own.Texts, compiler.Work)
+                : own.Texts);
         }
         return conditions;
     }
@@ -148,13 +150,13 @@ internal sealed class ObjectSchemas(SchemaCompiler compiler)
     {
         if (!part.Node.TryGetProperty(keyword, out var list)) return [];
         if (list.ValueKind != JsonValueKind.Object) throw SchemaKeywords.Wrong(part, keyword, "an object of schemas");
-        return list.EnumerateObject().Select(p => p.Name).Distinct();
+        return list.Names;
     }
 
     private static IEnumerable<string> Required(SchemaPart part)
     {
         if (!part.Node.TryGetProperty("required", out var list) || list.ValueKind is JsonValueKind.True or JsonValueKind.False) return [];
-        if (list.ValueKind != JsonValueKind.Array || list.EnumerateArray().Any(n => n.ValueKind != JsonValueKind.String)) throw SchemaKeywords.Wrong(part, "required", "a list of names");
-        return list.EnumerateArray().Select(n => n.GetString()!);
+        if (list.ValueKind != JsonValueKind.Array || list.Items.Any(n => n.ValueKind != JsonValueKind.String)) throw SchemaKeywords.Wrong(part, "required", "a list of names");
+        return list.Items.Select(n => n.Text);
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Beam.ML.Vllm.StructuredOutput.Grammars;
 
@@ -10,17 +9,18 @@ namespace Beam.ML.Vllm.StructuredOutput.Json;
 /// </summary>
 internal sealed class SchemaCompiler
 {
-    private readonly SchemaPart _document;
+    // Looking at what a schema says takes about as long as so many characters.
+    private const int StepsOfPart = 16;
+
     private readonly Dictionary<string, Expr> _known = new(StringComparer.Ordinal);
+    private readonly Dictionary<SchemaPart, SchemaKeywords?> _keywords = [];
     private readonly Queue<(int Rule, List<SchemaPart> Parts)> _pending = new();
-    private readonly Dictionary<(string RootPath, string Name), SchemaPart> _anchors = [];
     private readonly ArraySchemas _arrays;
     private readonly ObjectSchemas _objects;
-    private int _work;
 
-    private SchemaCompiler(JsonElement root, JsonLayout layout)
+    private SchemaCompiler(JsonLayout layout, WorkBudget work)
     {
-        (_document, Layout) = (SchemaPart.Of(new SchemaRoot("", root)), layout);
+        (Layout, Work) = (layout, work);
         (_arrays, _objects) = (new ArraySchemas(this), new ObjectSchemas(this));
         layout.Bind(Grammar);
         AnyCharacter = Grammar.Add("a character", JsonText.AnyCharacter);
@@ -35,36 +35,27 @@ internal sealed class SchemaCompiler
 
     private Expr AnyCharacter { get; }
 
+    /// <summary>What compiling is charged to.</summary>
+    public WorkBudget Work { get; }
+
     /// <exception cref="StructuredOutputException">The schema is malformed, says what is not supported, or is too large.</exception>
-    public static Grammar Compile(string schema, JsonLayout layout)
+    public static Grammar Compile(string schema, JsonLayout layout, WorkBudget work)
     {
-        if (schema.Length > Limits.TextLength) throw new StructuredOutputException($"The JSON schema has {schema.Length} characters, and {Limits.TextLength} at most are allowed.");
-        JsonDocument document;
-        try
-        {
-            document = JsonDocument.Parse(schema, new JsonDocumentOptions { MaxDepth = Limits.Nesting });
-        }
-        catch (JsonException e)
-        {
-            throw new StructuredOutputException($"The JSON schema is not JSON: {e.Message}", e);
-        }
-        using (document)
-        {
-            var compiler = new SchemaCompiler(document.RootElement, layout);
-            var root = compiler.Compile([compiler._document]);
-            compiler.Grammar.Root = ((RuleExpr)root).Rule;
-            while (compiler._pending.TryDequeue(out var item)) compiler.Grammar.Define(item.Rule, compiler.Build(item.Parts));
-            return compiler.Grammar;
-        }
+        var compiler = new SchemaCompiler(layout, work);
+        var root = compiler.Compile([SchemaPart.Whole(SchemaNode.Read(schema, work))]);
+        compiler.Grammar.Root = ((RuleExpr)root).Rule;
+        while (compiler._pending.TryDequeue(out var item)) compiler.Grammar.Define(item.Rule, compiler.Build(item.Parts));
+        return compiler.Grammar;
     }
 
     /// <summary>Values for which all parts hold, as a rule, which the same parts share: a schema may refer to itself.</summary>
     public Expr Compile(IReadOnlyCollection<SchemaPart> parts)
     {
-        var ordered = parts.DistinctBy(p => p.Key).OrderBy(p => p.Key, StringComparer.Ordinal).ToList();
-        var key = string.Join('\n', ordered.Select(p => p.Key));
+        Work.Charge(parts.Count + 1);
+        List<SchemaPart> ordered = [.. parts.Distinct().Order()];
+        var key = string.Join(' ', ordered.Select(p => $"{(int)p.Kind}{p.Node.Id:x}"));
         if (_known.TryGetValue(key, out var known)) return known;
-        var rule = Grammar.Declare(parts.Count == 0 ? "a value" : string.Join(" and ", ordered.Select(p => "#" + p.Path)));
+        var rule = Grammar.Declare(ordered.Count == 0 ? "a value" : "#" + ordered[0].Path + (ordered.Count == 1 ? "" : " and others"));
         _pending.Enqueue((rule, ordered));
         return _known[key] = new RuleExpr(rule);
     }
@@ -72,23 +63,24 @@ internal sealed class SchemaCompiler
     /// <summary>What a schema says; null if that depends on a choice.</summary>
     public SchemaKeywords? KeywordsOf(SchemaPart part)
     {
+        if (_keywords.TryGetValue(part, out var known)) return known;
         var flat = new List<SchemaPart>();
-        return Flatten(part, flat, [], []) && flat.TrueForAll(p => p.Kind == SchemaPartKind.Own) ? new SchemaKeywords(flat) : null;
+        return _keywords[part] = Flatten(part, flat, [], []) && flat.TrueForAll(p => p.Kind == SchemaPartKind.Own) ? new SchemaKeywords(flat, Work) : null;
     }
 
     private Expr Build(List<SchemaPart> parts)
     {
         var flat = new List<SchemaPart>();
-        var seen = new HashSet<string>();
+        var seen = new HashSet<SchemaPart>();
         foreach (var part in parts)
             if (!Flatten(part, flat, seen, [])) return Expr.Never;
         var choice = flat.FindIndex(p => p.Kind == SchemaPartKind.AnyOf);
         if (choice >= 0)
         {
             var (list, rest) = (flat[choice], flat.Where((_, i) => i != choice).ToList());
-            return Expr.Alt([.. Enumerable.Range(0, list.Node.GetArrayLength()).Select(i => Compile([.. rest, list.Below(i.ToString(CultureInfo.InvariantCulture))]))]);
+            return Expr.Alt([.. list.Node.Items.Select(option => Compile([.. rest, SchemaPart.Whole(option)]))]);
         }
-        var keywords = new SchemaKeywords(flat);
+        var keywords = new SchemaKeywords(flat, Work);
         if (keywords.Values is { } values) return Expr.Alt([.. values.Where(v => ValueCheck.Fits(v, keywords)).Select(v => JsonText.Value(v, Layout))]);
         return Expr.Alt([.. keywords.Types.Select(type => OfType(type, keywords))]);
     }
@@ -112,75 +104,53 @@ internal sealed class SchemaCompiler
         Expr.Text(open), Layout.Blanks, Expr.Optional(Expr.Seq(item, Expr.Star(Expr.Seq(Layout.Comma, item)), Layout.Blanks)), Expr.Text(close));
 
     /// <summary>Takes a schema apart into what it says itself and choices; false if nothing can hold.</summary>
-    private bool Flatten(SchemaPart part, List<SchemaPart> flat, HashSet<string> seen, HashSet<string> open)
+    private bool Flatten(SchemaPart part, List<SchemaPart> flat, HashSet<SchemaPart> seen, HashSet<SchemaNode> open)
     {
-        if (++_work > Limits.SchemaWork) throw Limits.TooLarge("its share of combinations of anyOf, oneOf and allOf in its JSON schema");
+        Work.Charge(StepsOfPart);
         if (part.Kind != SchemaPartKind.Whole)
         {
-            if (seen.Add(part.Key)) flat.Add(part);
+            if (seen.Add(part)) flat.Add(part);
             return true;
         }
         if (part.Node.ValueKind is JsonValueKind.True or JsonValueKind.False) return part.Node.ValueKind == JsonValueKind.True;
         if (part.Node.ValueKind != JsonValueKind.Object) throw new StructuredOutputException($"The JSON schema at '#{part.Path}' must be an object, true or false.");
-        if (open.Contains(part.Path)) throw new StructuredOutputException($"The JSON schema at '#{part.Path}' refers to itself without getting any further.");
-        if (!seen.Add(part.Key)) return true;
+        if (open.Contains(part.Node)) throw new StructuredOutputException($"The JSON schema at '#{part.Path}' refers to itself without getting any further.");
+        if (!seen.Add(part)) return true;
         if (open.Count > Limits.Nesting) throw new StructuredOutputException($"The JSON schema at '#{part.Path}' is reached by more than {Limits.Nesting} references in a row.");
-        open.Add(part.Path);
+        open.Add(part.Node);
         var possible = true;
         if (part.Node.TryGetProperty("$ref", out var reference)) possible &= Flatten(Resolve(part, reference), flat, seen, open);
-        if (Schemas(part, "allOf") is { } all)
-            for (var i = 0; i < all; i++) possible &= Flatten(part.Below("allOf", i.ToString(CultureInfo.InvariantCulture)), flat, seen, open);
+        if (HasSchemas(part, "allOf"))
+            foreach (var each in part.Each("allOf")) possible &= Flatten(each, flat, seen, open);
         foreach (var name in (string[])["anyOf", "oneOf"])
         {
-            if (Schemas(part, name) is not { } count) continue;
-            if (count == 0) throw SchemaKeywords.Wrong(part, name, "a list of at least one schema");
+            if (!HasSchemas(part, name)) continue;
+            if (part.Below(name).Node.Items.Count == 0) throw SchemaKeywords.Wrong(part, name, "a list of at least one schema");
             if (name == "oneOf") new Exclusion(this).Check(part);
             flat.Add(part.Below(name) with { Kind = SchemaPartKind.AnyOf });
         }
         flat.Add(part with { Kind = SchemaPartKind.Own });
-        open.Remove(part.Path);
+        open.Remove(part.Node);
         return possible;
     }
 
-    private static int? Schemas(SchemaPart part, string name) =>
-        !part.Node.TryGetProperty(name, out var list) ? null : list.ValueKind == JsonValueKind.Array ? list.GetArrayLength() : throw SchemaKeywords.Wrong(part, name, "a list of schemas");
+    private static bool HasSchemas(SchemaPart part, string name) =>
+        part.Node.TryGetProperty(name, out var list) && (list.ValueKind == JsonValueKind.Array ? true : throw SchemaKeywords.Wrong(part, name, "a list of schemas"));
 
     /// <summary>The schema that a reference names: below the part's root, by a JSON pointer or an anchor.</summary>
-    private SchemaPart Resolve(SchemaPart part, JsonElement reference)
+    private SchemaPart Resolve(SchemaPart part, SchemaNode reference)
     {
-        var text = reference.ValueKind == JsonValueKind.String ? reference.GetString()! : throw SchemaKeywords.Wrong(part, "$ref", "a text");
-        var root = SchemaPart.Of(part.Root);
-        if (text == "#") return root;
-        if (text.StartsWith('#') && !text.StartsWith("#/", StringComparison.Ordinal))
-        {
-            if (_anchors.Count == 0) FindAnchors(_document);
-            if (_anchors.TryGetValue((root.Path, text[1..]), out var anchored)) return anchored;
-        }
+        var text = reference.ValueKind == JsonValueKind.String ? reference.Text : throw SchemaKeywords.Wrong(part, "$ref", "a text");
+        Work.Charge(text.Length);
+        var found = part.Node.Root;
+        if (text == "#") return SchemaPart.Whole(found);
+        if (text.StartsWith('#') && !text.StartsWith("#/", StringComparison.Ordinal) && found.Anchored(text[1..]) is { } anchored) return SchemaPart.Whole(anchored);
         if (!text.StartsWith("#/", StringComparison.Ordinal)) throw SchemaKeywords.Wrong(part, "$ref", $"a reference within the schema, such as '#/$defs/name'; got '{text}'");
-        var found = root;
         foreach (var step in text[2..].Split('/'))
         {
             var name = Uri.UnescapeDataString(step).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
-            var exists = found.Node.ValueKind switch
-            {
-                JsonValueKind.Object => found.Node.TryGetProperty(name, out _),
-                JsonValueKind.Array => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < found.Node.GetArrayLength(),
-                _ => false,
-            };
-            if (!exists) throw SchemaKeywords.Wrong(part, "$ref", $"the place of a schema; '{text}' is not there");
-            found = found.Below(name);
+            found = found.Below(name) ?? throw SchemaKeywords.Wrong(part, "$ref", $"the place of a schema; '{text}' is not there");
         }
-        return found;
-    }
-
-    private void FindAnchors(SchemaPart part)
-    {
-        if (part.Node.ValueKind == JsonValueKind.Object)
-        {
-            if (part.Node.TryGetProperty("$anchor", out var anchor) && anchor.ValueKind == JsonValueKind.String) _anchors.TryAdd((part.Root.Path, anchor.GetString()!), part);
-            foreach (var property in part.Node.EnumerateObject()) FindAnchors(part.Below(property.Name));
-        }
-        else if (part.Node.ValueKind == JsonValueKind.Array)
-            for (var i = 0; i < part.Node.GetArrayLength(); i++) FindAnchors(part.Below(i.ToString(CultureInfo.InvariantCulture)));
+        return SchemaPart.Whole(found);
     }
 }

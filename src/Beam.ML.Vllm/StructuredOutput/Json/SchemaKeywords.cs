@@ -22,20 +22,31 @@ internal sealed class SchemaKeywords
         ("number", ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]),
     ];
 
+    // To ask a schema for each of the keywords takes as long as it takes to read some characters.
+    private const int StepsOfPart = 32;
+
     private HashSet<string>? _types;
     private readonly HashSet<string> _told = [];
+    private readonly Lazy<CharDfa> _texts;
 
-    public SchemaKeywords(IEnumerable<SchemaPart> parts)
+    public SchemaKeywords(IEnumerable<SchemaPart> parts, WorkBudget work)
     {
-        Parts = [.. parts];
+        (Parts, Work) = ([.. parts], work);
+        _texts = new(() => StringSchemas.TextsOf(this));
         foreach (var part in Parts) Read(part);
     }
+
+    /// <summary>What compiling it is charged to.</summary>
+    public WorkBudget Work { get; }
 
     /// <summary>The schemas, for what is said of the values within arrays and objects.</summary>
     public SchemaPart[] Parts { get; }
 
     /// <summary>Values of which it must be one; null for any.</summary>
     public List<JsonElement>? Values { get; private set; }
+
+    /// <summary>The texts that a string may be, by its length, patterns and formats.</summary>
+    public CharDfa Texts => _texts.Value;
 
     public int MinLength { get; private set; }
 
@@ -81,6 +92,7 @@ internal sealed class SchemaKeywords
     private void Read(SchemaPart part)
     {
         var schema = part.Node;
+        Work.Charge(StepsOfPart);
         foreach (var name in Refused)
             if (schema.TryGetProperty(name, out _)) throw Unsupported(part, name);
         foreach (var (type, names) in Telling)
@@ -89,9 +101,9 @@ internal sealed class SchemaKeywords
         foreach (var name in (string[])["unevaluatedProperties", "unevaluatedItems"])
             if (schema.TryGetProperty(name, out var rest) && rest.ValueKind != JsonValueKind.False) throw Unsupported(part, name);
         if (schema.TryGetProperty("type", out var types)) ReadTypes(part, types);
-        if (schema.TryGetProperty("const", out var value)) Restrict([value]);
+        if (schema.TryGetProperty("const", out var value)) Restrict([value.Json]);
         if (schema.TryGetProperty("enum", out var values))
-            Restrict(values.ValueKind == JsonValueKind.Array ? [.. values.EnumerateArray()] : throw Wrong(part, "enum", "a list"));
+            Restrict(values.ValueKind == JsonValueKind.Array ? [.. values.Items.Select(v => v.Json)] : throw Wrong(part, "enum", "a list"));
         MinLength = Math.Max(MinLength, Count(part, "minLength") ?? 0);
         MaxLength = Least(MaxLength, Count(part, "maxLength"));
         MinItems = Math.Max(MinItems, Count(part, "minItems") ?? 0);
@@ -108,12 +120,12 @@ internal sealed class SchemaKeywords
         if (Number(part, "multipleOf") is { } multiple) Multiples.Add(multiple);
     }
 
-    private void ReadTypes(SchemaPart part, JsonElement value)
+    private void ReadTypes(SchemaPart part, SchemaNode value)
     {
         string[] named = value.ValueKind switch
         {
-            JsonValueKind.String => [value.GetString()!],
-            JsonValueKind.Array when value.EnumerateArray().All(t => t.ValueKind == JsonValueKind.String) => [.. value.EnumerateArray().Select(t => t.GetString()!)],
+            JsonValueKind.String => [value.Text],
+            JsonValueKind.Array when value.Items.All(t => t.ValueKind == JsonValueKind.String) => [.. value.Items.Select(t => t.Text)],
             _ => throw Wrong(part, "type", "the name of a type or a list of them"),
         };
         if (Array.Find(named, n => !AllTypes.Contains(n)) is { } unknown) throw Wrong(part, "type", $"one of {string.Join(", ", AllTypes)}; got '{unknown}'");
@@ -129,12 +141,15 @@ internal sealed class SchemaKeywords
         }
     }
 
-    private void Restrict(List<JsonElement> values) =>
-        Values = Values is null ? values : [.. Values.Where(v => values.Exists(w => JsonElement.DeepEquals(v, w)))];
+    private void Restrict(List<JsonElement> values)
+    {
+        Work.Charge(values.Count);
+        Values = Values is null ? values : [.. Values.Where(values.ToHashSet(new JsonValues(Work)).Contains)];
+    }
 
     private static int? Least(int? a, int? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
 
-    private static int? Count(SchemaPart part, string name)
+    private int? Count(SchemaPart part, string name)
     {
         if (Number(part, name) is not { } number) return null;
         if (number.IsNegative || number.Fraction.Length > 0) throw Wrong(part, name, "a count");
@@ -145,15 +160,17 @@ internal sealed class SchemaKeywords
             : throw Wrong(part, name, $"at most {Limits.Repetition}");
     }
 
-    private static Decimals? Number(SchemaPart part, string name)
+    private Decimals? Number(SchemaPart part, string name)
     {
         if (!part.Node.TryGetProperty(name, out var value) || value.ValueKind is JsonValueKind.True or JsonValueKind.False) return null;
         if (value.ValueKind != JsonValueKind.Number) throw Wrong(part, name, "a number");
-        return Decimals.TryParse(value.GetRawText(), out var number) ? number : throw Wrong(part, name, $"a number of at most {Decimals.MostDigits} digits");
+        var text = value.Json.GetRawText();
+        Work.Charge(text.Length);
+        return Decimals.TryParse(text, out var number) ? number : throw Wrong(part, name, $"a number of at most {Decimals.MostDigits} digits");
     }
 
     private static string? Text(SchemaPart part, string name) =>
-        !part.Node.TryGetProperty(name, out var value) ? null : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(part, name, "a text");
+        !part.Node.TryGetProperty(name, out var value) ? null : value.ValueKind == JsonValueKind.String ? value.Text : throw Wrong(part, name, "a text");
 
     private static bool Flag(SchemaPart part, string name) => part.Node.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 

@@ -43,23 +43,30 @@ internal static class StringSchemas
         }
         else if (schema.Patterns.Count + schema.Formats.Count == 1 && schema.MinLength == 0 && schema.MaxLength is null)
         {
-            content = Conditions(schema).Single().Rewrite(JsonText.Characters);
+            content = Conditions(schema).Single().Rewrite(Write);
         }
-        else content = new DfaExpr(TextsOf(schema), JsonText.Characters);
+        else content = new DfaExpr(schema.Texts, JsonText.Characters);
         return Expr.Seq(Expr.Text("\""), content, Expr.Text("\""));
+
+        Expr Write(CodePointSet set)
+        {
+            schema.Work.Charge(set.Ranges.Length + 1);
+            return JsonText.Characters(set);
+        }
     }
 
     /// <summary>The texts themselves that fit.</summary>
     public static CharDfa TextsOf(SchemaKeywords schema)
     {
-        var dfa = CharDfa.OfLength(schema.MinLength, schema.MaxLength);
-        foreach (var condition in Conditions(schema)) dfa = CharDfa.Of(condition).Intersect(dfa);
+        var work = schema.Work;
+        var dfa = CharDfa.OfLength(schema.MinLength, schema.MaxLength, work);
+        foreach (var condition in Conditions(schema)) dfa = CharDfa.Of(condition, work).Intersect(dfa, work);
         return dfa;
     }
 
     private static IEnumerable<Expr> Conditions(SchemaKeywords schema) =>
-        schema.Patterns.Select(p => RegexParser.Parse(p, search: true)).Concat(schema.Formats.Select(f => RegexParser.Parse(
-            Patterns.GetValueOrDefault(f) ?? throw schema.Error($"the format '{f}' is not supported; there are {string.Join(", ", Patterns.Keys)}. A pattern says the same"))));
+        schema.Patterns.Select(p => RegexParser.Parse(p, schema.Work, search: true)).Concat(schema.Formats.Select(f => RegexParser.Parse(
+            Patterns.GetValueOrDefault(f) ?? throw schema.Error($"the format '{f}' is not supported; there are {string.Join(", ", Patterns.Keys)}. A pattern says the same"), schema.Work)));
 
     // Eight groups, or fewer with one :: for those left out.
     private static string IPv6()

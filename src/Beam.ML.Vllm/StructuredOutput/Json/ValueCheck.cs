@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Beam.ML.Vllm.StructuredOutput.Grammars;
 
@@ -8,12 +9,13 @@ internal static class ValueCheck
 {
     public static bool Fits(JsonElement value, SchemaKeywords schema)
     {
+        schema.Work.Charge(JsonMarshal.GetRawUtf8Value(value).Length);
         var type = TypeOf(value);
         if (!schema.Types.Contains(type) && !(type == "integer" && schema.Types.Contains("number")) && !schema.IsFreeOfTypes) return false;
         switch (value.ValueKind)
         {
             case JsonValueKind.String:
-                return schema is { MinLength: 0, MaxLength: null, Patterns.Count: 0, Formats.Count: 0 } || StringSchemas.TextsOf(schema).Matches(value.GetString()!);
+                return schema is { MinLength: 0, MaxLength: null, Patterns.Count: 0, Formats.Count: 0 } || schema.Texts.Matches(value.GetString()!, schema.Work);
             case JsonValueKind.Number:
                 if (!Decimals.TryParse(value.GetRawText(), out var number)) throw schema.Error("a number in enum or const has too many digits");
                 if (schema.Multiples.Count > 0) throw schema.Error("multipleOf is not supported beside enum or const");
