@@ -4,6 +4,7 @@ using System.Text;
 using Beam.ML.Vllm.Server.Endpoints;
 using Beam.ML.Vllm.Server.Generation;
 using Beam.ML.Vllm.Server.Hosting;
+using Beam.ML.Vllm.Server.Protocol;
 using Microsoft.AspNetCore.Http;
 
 namespace Beam.ML.Vllm.Server.Tests;
@@ -20,9 +21,10 @@ public sealed class LoadTests
         {
             // Each is as long as a body may be, and as many as may be held at a time never end.
             for (var i = 0; i < 8; i++) senders.Add(await BeginAsync(server, "Content-Length: 1000000", 900_000));
+            using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
             while (true)
             {
-                using var response = await server.Client.PostAsync("/tokenize", JsonReading.Json($"{{\"prompt\": \"{new string(' ', 900_000)}\"}}"));
+                using var response = await server.Client.PostAsync("/tokenize", JsonReading.Json($"{{\"prompt\": \"{new string(' ', 900_000)}\"}}"), patience.Token);
                 if (response.StatusCode == HttpStatusCode.OK) continue;
                 Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
                 Assert.That(response.Headers.RetryAfter!.Delta, Is.EqualTo(TimeSpan.FromSeconds(1)));
@@ -94,6 +96,14 @@ public sealed class LoadTests
         waits = slots.EnterAsync(default).AsTask();
         turn.Dispose();
         (await waits).Dispose();
+    }
+
+    [Test]
+    public async Task Who_leaves_has_no_further_prompt_tokenized()
+    {
+        await using var server = await TestServer.StartAsync();
+        var fields = new JsonFields(TestServer.Parse("""{"prompt": ["a", "b"]}"""));
+        Assert.That(() => new PromptEncoder(server.Engine).Read(fields, "prompt", 2, new CancellationToken(canceled: true)), Throws.InstanceOf<OperationCanceledException>());
     }
 
     [Test]
