@@ -21,7 +21,8 @@ public sealed class GoldenChatTemplateTests
             ["bos_token"] = File.GetProperty("bos_token").GetString()!, ["eos_token"] = File.GetProperty("eos_token").GetString()!,
         });
         var options = c.GetProperty("options").EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
-        string Render() => template.Render(c.GetProperty("messages"), addGenerationPrompt: false, variables: options);
+        var begins = options.Remove("add_generation_prompt", out var given) && given.GetBoolean();
+        string Render() => template.Render(c.GetProperty("messages"), begins, variables: options);
 
         if (c.TryGetProperty("error", out var error)) Assert.That(Render, Throws.TypeOf<ChatTemplateException>().With.Message.EqualTo(error.GetString()!["TemplateError: ".Length..]));
         else Assert.That(Render(), Is.EqualTo(c.GetProperty("rendered").GetString()));
