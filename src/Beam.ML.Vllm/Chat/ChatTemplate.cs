@@ -6,11 +6,13 @@ namespace Beam.ML.Vllm.Chat;
 
 /// <summary>
 /// Writes a conversation as the text that a model was trained on, by the Jinja template of its checkpoint. Immutable: any number of
-/// threads may render at a time. A template is untrusted: it cannot reach anything but its variables, and its work is bounded.
+/// threads may render at a time. A template is untrusted: it cannot reach anything but its variables, and its work, its texts and its lists are
+/// bounded: the worst takes a few seconds and some hundred megabytes, and then is an error.
 /// </summary>
 public sealed class ChatTemplate
 {
-    private const int MaxTemplateLength = 4 << 20;
+    private const int MaxTemplateLength = 1 << 20;
+    private const int MaxFileLength = 64 << 20;
 
     private readonly JinjaTemplate _template;
     private readonly JinjaTemplate? _toolTemplate;
@@ -74,16 +76,25 @@ public sealed class ChatTemplate
         JsonElement messages, bool addGenerationPrompt = true, JsonElement? tools = null, JsonElement? documents = null,
         IReadOnlyDictionary<string, JsonElement>? variables = null, CancellationToken cancellationToken = default)
     {
-        var globals = new Dictionary<string, object>(StringComparer.Ordinal);
-        foreach (var (name, token) in _specialTokens) globals[name] = token;
-        globals["tools"] = globals["documents"] = JinjaNone.Value;
-        foreach (var (name, value) in variables ?? new Dictionary<string, JsonElement>()) globals[name] = JinjaValues.FromJson(value);
-        globals["messages"] = JinjaValues.FromJson(messages);
-        if (tools is { } t) globals["tools"] = JinjaValues.FromJson(t);
-        if (documents is { } d) globals["documents"] = JinjaValues.FromJson(d);
-        globals["add_generation_prompt"] = addGenerationPrompt;
-        var hasTools = globals["tools"] is List<object> { Count: > 0 };
-        return (hasTools ? _toolTemplate ?? _template : _template).Render(globals, TimeProvider.System, cancellationToken);
+        var limits = new JinjaLimits(cancellationToken);
+        try
+        {
+            var globals = new Dictionary<string, object>(StringComparer.Ordinal);
+            foreach (var (name, token) in _specialTokens) globals[name] = token;
+            globals["tools"] = globals["documents"] = JinjaNone.Value;
+            foreach (var (name, value) in variables ?? new Dictionary<string, JsonElement>()) globals[name] = JinjaValues.FromJson(value, limits);
+            globals["messages"] = JinjaValues.FromJson(messages, limits);
+            if (tools is { } t) globals["tools"] = JinjaValues.FromJson(t, limits);
+            if (documents is { } d) globals["documents"] = JinjaValues.FromJson(d, limits);
+            globals["add_generation_prompt"] = addGenerationPrompt;
+            var hasTools = globals["tools"] is List<object> { Count: > 0 };
+            return (hasTools ? _toolTemplate ?? _template : _template).Render(globals, TimeProvider.System, limits);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or InvalidOperationException and not ObjectDisposedException)
+        {
+            // JSON with half of a surrogate pair, or what a function of .NET does not take and we did not foresee.
+            throw new ChatTemplateException($"The conversation cannot be written by the chat template: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
     }
 
     private static ChatTemplate? FromJson(string path, Dictionary<string, string> tokens)
@@ -116,7 +127,7 @@ public sealed class ChatTemplate
     {
         try
         {
-            if (new FileInfo(path).Length > 16 * MaxTemplateLength) throw new ChatTemplateException($"'{path}' is too large for a chat template.");
+            if (new FileInfo(path).Length > MaxFileLength) throw new ChatTemplateException($"'{path}' is too large for a chat template.");
             return File.ReadAllText(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

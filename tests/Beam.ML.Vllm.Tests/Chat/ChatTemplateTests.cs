@@ -58,6 +58,12 @@ public sealed class ChatTemplateTests
     [TestCase("{{ 'a' 'b' }}{{ dict(a=1) }}{{ range(3) | list }}{{ range(5, 1, -2) | list }}{{ {'a': 1} == {'a': 1.0} }}", "ab{'a': 1}[0, 1, 2][5, 3]True")]
     [TestCase("{{ ('a' if true else 'b') | upper }}{{ not false and true or false }}{{ 1 == 1 and 2 }}{{ 0 or 'z' }}", "ATrue2z")]
     [TestCase("{{ x.y if x is defined else 'no' }}{{ {'a': {'b': 1}}.a.b }}{{ [[1, 2]][0][1] }}{{ {'a': 1}.missing | default('m') }}", "no12m")]
+    [TestCase("{{ ' a b  c '.split(none, 1) }}{{ ' a b  c '.rsplit(none, 1) }}{{ ' a b  c '.split(none, 0) }}{{ 'a-b-c'.rsplit('-') }}{{ ''.split() }}{{ ''.split('-') }}", "['a', 'b  c '][' a b', 'c']['a b  c ']['a', 'b', 'c'][]['']")]
+    [TestCase("{{ 'a🙂b'[1] }}{{ 'a🙂b'[-1] }}{{ 'a🙂b'[-3] }}{{ 'a🙂b'[3] is undefined }}{{ 'a🙂b'[-4] is undefined }}{{ 'a🙂b'[1:2] }}{{ 'a🙂b'[:-1] }}|{{ 'a🙂b'[5:] }}|{{ 'a🙂b'[::2] }}", "🙂baTrueTrue🙂a🙂||ab")]
+    [TestCase("{{ 'aXaXa'.find('X') }}{{ 'aXaXa'.rfind('X') }}{{ '🙂X'.find('X') }}{{ 'a'.find('b') }}{{ 'aaa'.count('a') }}{{ 'aaa'.count('') }}{{ 'aXbXc'.partition('X') }}{{ 'aXbXc'.rpartition('X') }}", "131-134('a', 'X', 'bXc')('aXb', 'X', 'c')")]
+    [TestCase("{{ '-'.zfill(-1) }}{{ '-1'.zfill(4) }}{{ 'a'.zfill(3) }}{{ '  x '.strip() }}{{ [] | first is undefined }}{{ '🙂a' | first }}{{ 'a🙂' | last }}{{ {'k': 1} | first }}", "--00100axTrue🙂🙂k")]
+    [TestCase("{{ {(1, 2): 'x'}[(1.0, true + 1)] }}{{ [(1, 2), (1, 2), (2, 1)] | unique | list }}{{ [{'a': {'b': 2}}, {'a': {'b': 1}}] | sort(attribute='a.b') }}", "x[(1, 2), (2, 1)][{'a': {'b': 1}}, {'a': {'b': 2}}]")]
+    [TestCase("{% set x | upper | replace('A', 'b') %}a{% endset %}{{ x }}{% macro m() %}{% macro n() %}{{ varargs }}{% endmacro %}{{ n(1) }}{% endmacro %}{{ m() }}{{ m.name }}{{ m.arguments }}", "b(1,)m()")]
     public void Templates_mean_what_they_mean_to_Jinja(string source, string expected) => Assert.That(Render(source), Is.EqualTo(expected));
 
     [TestCase("{{ raise_exception('no way') }}", "no way")]
@@ -72,6 +78,11 @@ public sealed class ChatTemplateTests
     [TestCase("{{ {}.update({}) }}", "unsafe")]
     [TestCase("{% set x.y = 1 %}", "non-namespace")]
     [TestCase("{{ {[1]: 2} }}", "unhashable")]
+    [TestCase("{{ {(1, [1]): 2} }}", "unhashable")]
+    [TestCase("{{ [1, 'a'] | sort }}", "'<' not supported")]
+    [TestCase("{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "not more than 1")]
+    [TestCase("{% macro m(a) %}{% endmacro %}{{ m(b=2) }}", "no keyword argument 'b'")]
+    [TestCase("{{ '%s %s' % (1,) }}", "not enough arguments")]
     [TestCase("{{ '' .__class__ .__mro__ }}", "is unsafe")]
     public void A_template_that_goes_wrong_says_why(string source, string message) =>
         Assert.That(() => Render(source), Throws.TypeOf<ChatTemplateException>().With.Message.Contains(message));

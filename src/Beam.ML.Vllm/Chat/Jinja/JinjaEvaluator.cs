@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Beam.ML.Vllm.Chat.Jinja;
 
 /// <summary>Evaluates expressions.</summary>
@@ -14,15 +12,15 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
         var value = expression switch
         {
             Constant e => e.Value,
-            Name e => scope.Find(e.Id) ?? new JinjaUndefined($"'{e.Id}' is undefined"),
+            Name e => scope.Find(e.Id, limits) ?? new JinjaUndefined($"'{e.Id}' is undefined"),
             ListExpression e => e.Items.Select(i => Evaluate(i, scope)).ToList(),
             TupleExpression e => new JinjaTuple([.. e.Items.Select(i => Evaluate(i, scope))]),
             DictExpression e => Dict(e, scope),
             AttributeExpression e => Attribute(Evaluate(e.Target, scope), e.Attribute),
             IndexExpression { Index: SliceExpression slice } e => Slice(Evaluate(e.Target, scope), slice, scope),
-            IndexExpression e => Item(Evaluate(e.Target, scope), Evaluate(e.Index, scope)),
+            IndexExpression e => Item(Evaluate(e.Target, scope), Evaluate(e.Index, scope), limits),
             CallExpression e => Call(e, scope, caller: null),
-            FilterExpression e => Filter(e, Evaluate(e.Target!, scope), scope),
+            FilterExpression e => Filter(e.Filter, Evaluate(e.Target, scope), scope),
             TestExpression e => Test(e, scope),
             UnaryExpression e => JinjaOperators.Unary(e.Operator, Evaluate(e.Operand, scope)),
             BinaryExpression e => JinjaOperators.Binary(e.Operator, Evaluate(e.Left, scope), Evaluate(e.Right, scope), limits),
@@ -38,12 +36,8 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
         return value;
     }
 
-    /// <summary>Applies a chain of filters, whose first has no target of its own, to a value.</summary>
-    public object EvaluateFilter(Expression chain, object value, JinjaScope scope)
-    {
-        var filter = (FilterExpression)chain;
-        return Filter(filter, filter.Target is null ? value : EvaluateFilter(filter.Target, value, scope), scope);
-    }
+    public object Filter(FilterCall filter, object value, JinjaScope scope) =>
+        _filters.Apply(filter.Name, value, Arguments(filter.Name, filter.Arguments, scope), filter.Line);
 
     /// <summary>Calls; a call block passes its body as the argument <c>caller</c>.</summary>
     public object Call(CallExpression call, JinjaScope scope, JinjaFunction? caller)
@@ -74,7 +68,7 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
     };
 
     /// <summary><c>value[key]</c>: an item, else an attribute.</summary>
-    public static object Item(object target, object key)
+    public static object Item(object target, object key, JinjaLimits limits)
     {
         switch (target)
         {
@@ -82,17 +76,12 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
                 throw undefined.Error;
             case JinjaDict dict when key is not (List<object> or JinjaDict) && dict.TryGet(key, out var value):
                 return value;
-            case string text when key is long place && !text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'):
-                if (place < 0) place += text.Length;
-                return place >= 0 && place < text.Length ? text[(int)place].ToString() : new JinjaUndefined($"str object has no element {place}");
             case string or List<object> or JinjaTuple when key is long or bool:
                 var index = key is long l ? l : (bool)key ? 1 : 0;
-                var items = PythonObject.Iterate(target);
-                if (index < 0) index += items.Count;
-                return index >= 0 && index < items.Count ? items[(int)index] : new JinjaUndefined($"{PythonObject.TypeName(target)} object has no element {index}");
+                return PythonObject.ItemAt(target, index, limits) ?? new JinjaUndefined($"{PythonObject.TypeName(target)} object has no element {index}");
             default:
                 return key is string name ? target is JinjaDict ? JinjaMethods.Find(target, name) ?? Missing(target, name) : Attribute(target, name)
-                    : new JinjaUndefined($"'{PythonObject.TypeName(target)} object' has no element {PythonObject.ToText(key)}");
+                    : new JinjaUndefined($"'{PythonObject.TypeName(target)} object' has no element {PythonObject.ToText(key, limits)}");
         }
     }
 
@@ -100,11 +89,14 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
     {
         var positional = new List<object>(arguments.Positional.Length);
         foreach (var argument in arguments.Positional) positional.Add(Evaluate(argument, scope));
-        if (arguments.Spread is not null) positional.AddRange(PythonObject.Iterate(Evaluate(arguments.Spread, scope)));
+        if (arguments.Spread is not null) positional.AddRange(PythonObject.Iterate(Evaluate(arguments.Spread, scope), limits));
         var named = new Dictionary<string, object>(StringComparer.Ordinal);
         foreach (var (name, argument) in arguments.Named) named[name] = Evaluate(argument, scope);
         if (arguments.NamedSpread is not null && Evaluate(arguments.NamedSpread, scope) is JinjaDict spread)
-            foreach (var (name, value) in spread.Items) named[PythonObject.ToText(name)] = value;
+        {
+            limits.Items(spread.Count);
+            foreach (var (name, value) in spread.Items) named[PythonObject.ToText(name, limits)] = value;
+        }
         return new CallArguments(callee, positional, named, limits);
     }
 
@@ -121,15 +113,9 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
 
     private JinjaDict Dict(DictExpression e, JinjaScope scope)
     {
-        var dict = new JinjaDict();
+        var dict = new JinjaDict(limits);
         foreach (var (key, value) in e.Items) dict[Evaluate(key, scope)] = Evaluate(value, scope);
         return dict;
-    }
-
-    private object Filter(FilterExpression e, object value, JinjaScope scope)
-    {
-        limits.Charge(value);
-        return _filters.Apply(e.Filter, value, Arguments(e.Filter, e.Arguments, scope), e.Line);
     }
 
     private object Test(TestExpression e, JinjaScope scope) =>
@@ -141,8 +127,7 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
         foreach (var (op, operand) in e.Rest)
         {
             var right = Evaluate(operand, scope);
-            limits.Charge(right);
-            if (!JinjaOperators.Compare(op, left, right)) return false;
+            if (!JinjaOperators.Compare(op, left, right, limits)) return false;
             left = right;
         }
         return true;
@@ -150,9 +135,8 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
 
     private string Concat(ConcatExpression e, JinjaScope scope)
     {
-        var result = new StringBuilder();
-        foreach (var part in e.Parts) result.Append(PythonObject.ToText(Evaluate(part, scope)));
-        limits.Make(result.Length);
+        var result = new JinjaText(limits);
+        foreach (var part in e.Parts) result.Append(PythonObject.ToText(Evaluate(part, scope), limits));
         return result.ToString();
     }
 
@@ -160,24 +144,21 @@ internal sealed class JinjaEvaluator(JinjaLimits limits)
     {
         if (target is JinjaUndefined undefined) throw undefined.Error;
         if (target is not (string or List<object> or JinjaTuple)) throw new ChatTemplateException($"'{PythonObject.TypeName(target)}' object cannot be sliced");
-        limits.Charge(target);
-        var plain = target is string s && !s.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF') && slice.Step is null ? s : null;
-        var items = plain is null ? PythonObject.Iterate(target) : [];
-        var count = plain?.Length ?? items.Count;
         var step = Bound(slice.Step) ?? 1;
         if (step == 0) throw new ChatTemplateException("slice step cannot be zero");
-        var (low, high) = step > 0 ? (0L, (long)count) : (-1L, count - 1L);
+        var items = target is string && step == 1 ? null : PythonObject.Iterate(target, limits);
+        var count = items?.Count ?? PythonObject.Length(target, limits);
+        var (low, high) = step > 0 ? (0L, count) : (-1L, count - 1);
         var start = Clip(Bound(slice.Start), step > 0 ? low : high);
         var stop = Clip(Bound(slice.Stop), step > 0 ? high : low);
-        if (plain is not null) return start < stop ? plain[(int)start..(int)stop] : "";
+        if (items is null) return start < stop ? PythonText.Slice((string)target, start, stop, limits) : "";
         var picked = new List<object>();
         for (var i = start; step > 0 ? i < stop : i > stop;)
         {
-            picked.Add(items[(int)i]);
+            limits.Add(picked, items[(int)i]);
             if (step >= count || step <= -count) break;
             i += step;
         }
-        limits.MakeItems(picked.Count);
         return target switch
         {
             string => string.Concat(picked.Cast<string>()),

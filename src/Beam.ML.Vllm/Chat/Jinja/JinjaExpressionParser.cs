@@ -3,6 +3,9 @@ namespace Beam.ML.Vllm.Chat.Jinja;
 /// <summary>Parses expressions, by Jinja's precedence: conditional, or, and, not, comparison, + -, ~, * / // %, **, unary, postfix and filters.</summary>
 internal sealed class JinjaExpressionParser(JinjaTokenReader reader)
 {
+    /// <summary>What was mentioned so far of the arguments that only a macro has which mentions them.</summary>
+    public MacroExtras Mentioned { get; set; }
+
     public Expression Parse(bool allowConditional = true)
     {
         reader.Enter();
@@ -61,12 +64,12 @@ internal sealed class JinjaExpressionParser(JinjaTokenReader reader)
     }
 
     /// <summary>Parses a chain of filters without a target: <c>upper | trim</c>.</summary>
-    public Expression ParseFilterChain()
+    public FilterCall[] ParseFilterChain()
     {
-        Expression? filter = null;
-        do filter = Filter(filter);
+        var filters = new List<FilterCall>();
+        do filters.Add(Filter());
         while (reader.TryOperator("|"));
-        return filter;
+        return [.. filters];
     }
 
     private Expression Conditional()
@@ -180,6 +183,7 @@ internal sealed class JinjaExpressionParser(JinjaTokenReader reader)
         {
             case TokenKind.Name:
                 reader.Take();
+                Mentioned |= token.Text switch { "varargs" => MacroExtras.Varargs, "kwargs" => MacroExtras.Kwargs, _ => MacroExtras.None };
                 return token.Text switch
                 {
                     "true" or "True" => new Constant(token.Line, true),
@@ -188,9 +192,9 @@ internal sealed class JinjaExpressionParser(JinjaTokenReader reader)
                     _ => new Name(token.Line, token.Text),
                 };
             case TokenKind.String:
-                var text = "";
-                while (reader.Current.Kind == TokenKind.String) text += (string)reader.Take().Value!;
-                return new Constant(token.Line, text);
+                var literals = new List<string>();
+                while (reader.Current.Kind == TokenKind.String) literals.Add((string)reader.Take().Value!);
+                return new Constant(token.Line, string.Concat(literals));
             case TokenKind.Integer or TokenKind.Float:
                 reader.Take();
                 return new Constant(token.Line, token.Value!);
@@ -307,19 +311,19 @@ internal sealed class JinjaExpressionParser(JinjaTokenReader reader)
     {
         while (true)
         {
-            if (reader.TryOperator("|")) value = Filter(value);
+            if (reader.TryOperator("|")) value = new FilterExpression(reader.Line, value, Filter());
             else if (reader.IsName("is")) value = Test(value);
             else if (reader.IsOperator("(")) value = new CallExpression(reader.Line, value, CallArguments());
             else return value;
         }
     }
 
-    private FilterExpression Filter(Expression? target)
+    private FilterCall Filter()
     {
         var line = reader.Line;
-        var name = reader.ExpectName();
-        while (reader.TryOperator(".")) name += "." + reader.ExpectName();
-        return new FilterExpression(line, target, name, reader.IsOperator("(") ? CallArguments() : Arguments.None);
+        var names = new List<string> { reader.ExpectName() };
+        while (reader.TryOperator(".")) names.Add(reader.ExpectName());
+        return new FilterCall(line, string.Join('.', names), reader.IsOperator("(") ? CallArguments() : Arguments.None);
     }
 
     private TestExpression Test(Expression target)

@@ -13,55 +13,55 @@ internal sealed class JinjaFilters
         ["abs"] = (_, v, _) => v switch { long l => (object)(l == long.MinValue ? l : Math.Abs(l)), double d => Math.Abs(d), bool b => b ? 1L : 0L, _ => throw Bad("abs", v) },
         ["attr"] = (_, v, a) => JinjaEvaluator.Attribute(v, a.Text(0, "name")),
         ["batch"] = (f, v, a) => f.Batch(v, a),
-        ["capitalize"] = (_, v, _) => PythonText.Capitalize(PythonObject.ToText(v)),
-        ["center"] = (_, v, a) => JinjaMethods.Find(PythonObject.ToText(v), "center") is JinjaFunction center
+        ["capitalize"] = (f, v, _) => PythonText.Capitalize(PythonObject.ToText(v, f._limits)),
+        ["center"] = (f, v, a) => JinjaMethods.Find(PythonObject.ToText(v, f._limits), "center") is JinjaFunction center
             ? center.Invoke(new CallArguments("center", [a.Integer(0, "width", 80)], a.Named, a.Limits)) : v,
-        ["count"] = (_, v, _) => PythonObject.Length(v),
-        ["length"] = (_, v, _) => PythonObject.Length(v),
+        ["count"] = (f, v, _) => PythonObject.Length(v, f._limits),
+        ["length"] = (f, v, _) => PythonObject.Length(v, f._limits),
         ["default"] = (_, v, a) => Default(v, a),
         ["d"] = (_, v, a) => Default(v, a),
-        ["dictsort"] = (_, v, a) => DictSort(v, a),
-        ["e"] = (_, v, _) => PythonText.Escape(PythonObject.ToText(v)),
-        ["escape"] = (_, v, _) => PythonText.Escape(PythonObject.ToText(v)),
-        ["first"] = (_, v, _) => PythonObject.Iterate(v) is [var first, ..] ? first : new JinjaUndefined("No first item, sequence was empty."),
-        ["last"] = (_, v, _) => PythonObject.Iterate(v) is [.., var last] ? last : new JinjaUndefined("No last item, sequence was empty."),
+        ["dictsort"] = (f, v, a) => f.DictSort(v, a),
+        ["e"] = (f, v, _) => PythonText.Escape(PythonObject.ToText(v, f._limits), f._limits),
+        ["escape"] = (f, v, _) => PythonText.Escape(PythonObject.ToText(v, f._limits), f._limits),
+        ["first"] = (f, v, _) => Found(PythonObject.ItemAt(v, 0, f._limits), "No first item, sequence was empty."),
+        ["last"] = (f, v, _) => Found(PythonObject.ItemAt(v, -1, f._limits), "No last item, sequence was empty."),
         ["float"] = (_, v, a) => ToFloat(v) ?? a.Find(0, "default") ?? 0.0,
         ["int"] = (_, v, a) => ToInt(v, a.Integer(1, "base", 10)) ?? a.Find(0, "default") ?? 0L,
-        ["format"] = (f, v, a) => JinjaOperators.Format(PythonObject.ToText(v), new JinjaTuple(a.Positional), f._limits),
+        ["format"] = (f, v, a) => JinjaOperators.Format(PythonObject.ToText(v, f._limits), new JinjaTuple(a.Positional), f._limits),
         ["groupby"] = (f, v, a) => f.GroupBy(v, a),
-        ["indent"] = (f, v, a) => f.Indent(PythonObject.ToText(v), a),
-        ["items"] = (_, v, _) => v switch
+        ["indent"] = (f, v, a) => f.Indent(PythonObject.ToText(v, f._limits), a),
+        ["items"] = (_, v, a) => v switch
         {
-            JinjaDict dict => dict.Items.Select(i => (object)new JinjaTuple([i.Key, i.Value])).ToList(),
+            JinjaDict => ((JinjaFunction)JinjaMethods.Find(v, "items")!).Invoke(a),
             JinjaUndefined => new List<object>(),
             _ => throw new ChatTemplateException("Can only get item pairs from a mapping."),
         },
         ["join"] = (f, v, a) => f.Join(v, a),
-        ["list"] = (_, v, _) => PythonObject.Iterate(v).ToList(),
-        ["lower"] = (_, v, _) => PythonObject.ToText(v).ToLowerInvariant(),
-        ["upper"] = (_, v, _) => PythonObject.ToText(v).ToUpperInvariant(),
+        ["list"] = (f, v, _) => PythonObject.Iterate(v, f._limits).ToList(),
+        ["lower"] = (f, v, _) => PythonObject.ToText(v, f._limits).ToLowerInvariant(),
+        ["upper"] = (f, v, _) => PythonObject.ToText(v, f._limits).ToUpperInvariant(),
         ["map"] = (f, v, a) => f.Map(v, a),
-        ["max"] = (_, v, a) => Extreme(v, a, 1),
-        ["min"] = (_, v, a) => Extreme(v, a, -1),
+        ["max"] = (f, v, a) => f.Extreme(v, a, 1),
+        ["min"] = (f, v, a) => f.Extreme(v, a, -1),
         ["select"] = (f, v, a) => f.Select(v, a, byAttribute: false, keep: true),
         ["reject"] = (f, v, a) => f.Select(v, a, byAttribute: false, keep: false),
         ["selectattr"] = (f, v, a) => f.Select(v, a, byAttribute: true, keep: true),
         ["rejectattr"] = (f, v, a) => f.Select(v, a, byAttribute: true, keep: false),
-        ["replace"] = (f, v, a) => PythonText.Replace(PythonObject.ToText(v), PythonObject.ToText(a.Get(0, "old")), PythonObject.ToText(a.Get(1, "new")), a.Integer(2, "count", -1), f._limits),
-        ["reverse"] = (_, v, _) => v is string s ? string.Concat(s.EnumerateRunes().Reverse()) : PythonObject.Iterate(v).Reverse().ToList(),
+        ["replace"] = (f, v, a) => PythonText.Replace(PythonObject.ToText(v, f._limits), PythonObject.ToText(a.Get(0, "old"), f._limits), PythonObject.ToText(a.Get(1, "new"), f._limits), a.Integer(2, "count", -1), f._limits),
+        ["reverse"] = (f, v, _) => PythonObject.Iterate(v, f._limits).Reverse() is var items && v is string ? string.Concat(items) : items.ToList(),
         ["round"] = (_, v, a) => Round(v, a),
-        ["safe"] = (_, v, _) => PythonObject.ToText(v),
-        ["string"] = (_, v, _) => PythonObject.ToText(v),
+        ["safe"] = (f, v, _) => PythonObject.ToText(v, f._limits),
+        ["string"] = (f, v, _) => PythonObject.ToText(v, f._limits),
         ["slice"] = (f, v, a) => f.Slice(v, a),
-        ["sort"] = (_, v, a) => Sort(v, a),
+        ["sort"] = (f, v, a) => f.Sort(v, a),
         ["sum"] = (f, v, a) => f.Sum(v, a),
-        ["title"] = (_, v, _) => PythonText.TitleWords(PythonObject.ToText(v)),
-        ["tojson"] = (f, v, a) => f.Made(JinjaJson.Write(v, a)),
-        ["trim"] = (_, v, a) => PythonText.Strip(PythonObject.ToText(v), a.Find(0, "chars") is null or JinjaNone ? null : a.Text(0, "chars")),
-        ["truncate"] = (_, v, a) => Truncate(PythonObject.ToText(v), a),
-        ["unique"] = (_, v, a) => Unique(v, a),
-        ["urlencode"] = (_, v, _) => Uri.EscapeDataString(PythonObject.ToText(v)).Replace("%2F", "/", StringComparison.Ordinal),
-        ["wordcount"] = (_, v, _) => (long)PythonText.Split(PythonObject.ToText(v), null, -1, false).Count,
+        ["title"] = (f, v, _) => PythonText.TitleWords(PythonObject.ToText(v, f._limits)),
+        ["tojson"] = (_, v, a) => JinjaJson.Write(v, a),
+        ["trim"] = (f, v, a) => PythonText.Strip(PythonObject.ToText(v, f._limits), a.Find(0, "chars") is null or JinjaNone ? null : a.Text(0, "chars"), f._limits),
+        ["truncate"] = (f, v, a) => Truncate(PythonObject.ToText(v, f._limits), a),
+        ["unique"] = (f, v, a) => f.Unique(v, a),
+        ["urlencode"] = (f, v, _) => f.UrlEncode(PythonObject.ToText(v, f._limits)),
+        ["wordcount"] = (f, v, _) => (long)PythonText.Split(PythonObject.ToText(v, f._limits), null, -1, false, f._limits).Count,
     };
 
     private readonly JinjaLimits _limits;
@@ -70,17 +70,23 @@ internal sealed class JinjaFilters
 
     public static bool Exists(string name) => Known.ContainsKey(name);
 
-    public object Apply(string name, object value, CallArguments arguments, int line) => Known.TryGetValue(name, out var filter)
-        ? filter(this, value, arguments) : throw new ChatTemplateException($"line {line}: No filter named '{name}'.");
+    /// <summary>Applies a filter; one of <c>map</c> may go on to apply others.</summary>
+    public object Apply(string name, object value, CallArguments arguments, int line)
+    {
+        if (!Known.TryGetValue(name, out var filter)) throw new ChatTemplateException($"line {line}: No filter named '{name}'.");
+        _limits.Step();
+        // Those of texts go through all of it; those of other values count what they go through.
+        if (value is string text) _limits.Read(text.Length);
+        _limits.Enter();
+        var result = filter(this, value, arguments);
+        _limits.Leave();
+        return result;
+    }
+
+    private static object Found(object? item, string otherwise) => item ?? new JinjaUndefined(otherwise);
 
     private static ChatTemplateException Bad(string filter, object value) => value is JinjaUndefined u ? u.Error
         : new ChatTemplateException($"bad operand type for {filter}: '{PythonObject.TypeName(value)}'");
-
-    private string Made(string text)
-    {
-        _limits.Make(text.Length);
-        return text;
-    }
 
     private static object Default(object value, CallArguments a) =>
         value is JinjaUndefined || (a.Flag(1, "boolean", false) && !PythonObject.IsTrue(value)) ? a.Find(0, "default_value") ?? "" : value;
@@ -113,51 +119,57 @@ internal sealed class JinjaFilters
         };
     }
 
-    // "a.b.0": attributes and items of items.
-    private static object Path(object value, object path)
+    // "a.b.0": attributes and items of items. Without a path an item stands for itself.
+    private Func<object, object> PathOf(object? path)
     {
-        if (path is not string text) return JinjaEvaluator.Item(value, path);
-        foreach (var part in text.Split('.'))
-            value = long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? JinjaEvaluator.Item(value, index) : JinjaEvaluator.Item(value, part);
-        return value;
+        if (path is null or JinjaNone) return item => item;
+        if (path is not string text) return item => JinjaEvaluator.Item(item, path, _limits);
+        _limits.Items(text.AsSpan().Count('.') + 1L);
+        _limits.Read(text.Length);
+        object[] steps = [.. text.Split('.').Select(part => long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? (object)index : part)];
+        return item =>
+        {
+            foreach (var step in steps)
+            {
+                _limits.Step();
+                item = JinjaEvaluator.Item(item, step, _limits);
+            }
+            return item;
+        };
     }
 
-    private static object Folded(object value, CallArguments a, int caseIndex) =>
-        value is string s && !a.Flag(caseIndex, "case_sensitive", false) ? s.ToLowerInvariant() : value;
-
-    private static List<object> Sorted(IEnumerable<object> items, Func<object, object> key, bool reverse)
+    private object Folded(object value, CallArguments a, int caseIndex)
     {
-        var byKey = Comparer<object>.Create((x, y) => PythonObject.Compare(x, y));
-        var keyed = items.Select(i => (Key: key(i), Item: i)).ToList();
-        return [.. (reverse ? keyed.OrderByDescending(k => k.Key, byKey) : keyed.OrderBy(k => k.Key, byKey)).Select(k => k.Item)];
+        if (value is not string text || a.Flag(caseIndex, "case_sensitive", false)) return value;
+        _limits.Read(text.Length);
+        return text.ToLowerInvariant();
     }
 
-    private static List<object> Sort(object value, CallArguments a)
+    private List<object> Sort(object value, CallArguments a)
     {
         var attribute = a.Find(2, "attribute");
-        return Sorted(PythonObject.Iterate(value), item =>
-        {
-            if (attribute is null or JinjaNone) return Folded(item, a, 1);
-            if (attribute is string names && names.Contains(','))
-                return new JinjaTuple([.. names.Split(',').Select(n => Folded(Path(item, n.Trim()), a, 1))]);
-            return Folded(Path(item, attribute), a, 1);
-        }, a.Flag(0, "reverse", false));
+        Func<object, object>[] paths = attribute is string names && names.Contains(',') ? [.. names.Split(',').Select(n => PathOf(n.Trim()))] : [PathOf(attribute)];
+        return PythonObject.Sort(PythonObject.Iterate(value, _limits), Key, a.Flag(0, "reverse", false), _limits);
+
+        object Key(object item) => paths.Length == 1 ? Folded(paths[0](item), a, 1) : new JinjaTuple([.. paths.Select(path => Folded(path(item), a, 1))]);
     }
 
-    private static List<object> DictSort(object value, CallArguments a)
+    private List<object> DictSort(object value, CallArguments a)
     {
         if (value is not JinjaDict dict) throw Bad("dictsort", value);
         var place = a.Text(1, "by", "key") switch { "key" => 0, "value" => 1, _ => throw new ChatTemplateException("You can only sort by either \"key\" or \"value\"") };
-        return Sorted(dict.Items.Select(i => (object)new JinjaTuple([i.Key, i.Value])), pair => Folded(((JinjaTuple)pair).Items[place], a, 0), a.Flag(2, "reverse", false));
+        _limits.Items(dict.Count);
+        return PythonObject.Sort([.. dict.Items.Select(i => (object)new JinjaTuple([i.Key, i.Value]))], pair => Folded(((JinjaTuple)pair).Items[place], a, 0), a.Flag(2, "reverse", false), _limits);
     }
 
-    private static List<object> Unique(object value, CallArguments a)
+    private List<object> Unique(object value, CallArguments a)
     {
-        var seen = new JinjaDict();
+        var path = PathOf(a.Find(1, "attribute"));
+        var seen = new JinjaDict(_limits);
         var result = new List<object>();
-        foreach (var item in PythonObject.Iterate(value))
+        foreach (var item in PythonObject.Iterate(value, _limits))
         {
-            var key = Folded(a.Find(1, "attribute") is { } attribute and not JinjaNone ? Path(item, attribute) : item, a, 0);
+            var key = Folded(path(item), a, 0);
             if (seen.TryGet(key, out _)) continue;
             seen[key] = true;
             result.Add(item);
@@ -165,67 +177,74 @@ internal sealed class JinjaFilters
         return result;
     }
 
-    private static object Extreme(object value, CallArguments a, int sign)
+    private object Extreme(object value, CallArguments a, int sign)
     {
+        var path = PathOf(a.Find(1, "attribute"));
         object? best = null, bestKey = null;
-        foreach (var item in PythonObject.Iterate(value))
+        foreach (var item in PythonObject.Iterate(value, _limits))
         {
-            var key = Folded(a.Find(1, "attribute") is { } attribute and not JinjaNone ? Path(item, attribute) : item, a, 0);
-            if (bestKey is not null && PythonObject.Compare(key, bestKey) * sign <= 0) continue;
+            var key = Folded(path(item), a, 0);
+            if (bestKey is not null && PythonObject.Compare(key, bestKey, _limits) * sign <= 0) continue;
             (best, bestKey) = (item, key);
         }
-        return best ?? new JinjaUndefined("No aggregated item, sequence was empty.");
+        return Found(best, "No aggregated item, sequence was empty.");
     }
 
     private object Sum(object value, CallArguments a)
     {
+        var path = PathOf(a.Find(0, "attribute"));
         var total = a.Find(1, "start") ?? 0L;
-        foreach (var item in PythonObject.Iterate(value))
-            total = JinjaOperators.Binary("+", total, a.Find(0, "attribute") is { } attribute and not JinjaNone ? Path(item, attribute) : item, _limits);
+        foreach (var item in PythonObject.Iterate(value, _limits)) total = JinjaOperators.Binary("+", total, path(item), _limits);
         return total;
     }
 
-    private string Join(object value, CallArguments a)
-    {
-        var items = PythonObject.Iterate(value);
-        return PythonText.Join(a.Find(1, "attribute") is { } attribute and not JinjaNone ? items.Select(i => Path(i, attribute)) : items, a.Text(0, "d", ""), _limits);
-    }
+    private string Join(object value, CallArguments a) =>
+        PythonText.Join(PythonObject.Iterate(value, _limits).Select(PathOf(a.Find(1, "attribute"))), a.Text(0, "d", ""), _limits);
 
     private List<object> Map(object value, CallArguments a)
     {
         if (!PythonObject.IsTrue(value)) return [];
-        var items = PythonObject.Iterate(value);
-        _limits.MakeItems(items.Count);
+        var items = PythonObject.Iterate(value, _limits);
         if (a.Named.TryGetValue("attribute", out var attribute))
-            return [.. items.Select(i => Path(i, attribute) is var found && found is JinjaUndefined && a.Named.TryGetValue("default", out var otherwise) ? otherwise : found)];
+        {
+            var path = PathOf(attribute);
+            return [.. items.Select(i => path(i) is var found && found is JinjaUndefined && a.Named.TryGetValue("default", out var otherwise) ? otherwise : found)];
+        }
         var name = a.Text(0, "filter");
-        var rest = new CallArguments(name, [.. a.Positional.Skip(1)], a.Named, a.Limits);
+        var rest = Rest(a, 1, name);
         return [.. items.Select(i => Apply(name, i, rest, 0))];
     }
 
     private List<object> Select(object value, CallArguments a, bool byAttribute, bool keep)
     {
         if (!PythonObject.IsTrue(value)) return [];
-        var items = PythonObject.Iterate(value);
-        _limits.MakeItems(items.Count);
+        var path = PathOf(byAttribute ? a.Get(0, "attribute") : null);
         var at = byAttribute ? 1 : 0;
         var test = a.Positional.Count > at ? a.Text(at, "test") : null;
-        var rest = new CallArguments(test ?? "", [.. a.Positional.Skip(at + 1)], a.Named, a.Limits);
-        return [.. items.Where(item =>
+        var rest = Rest(a, at + 1, test ?? "");
+        return [.. PythonObject.Iterate(value, _limits).Where(item =>
         {
-            var tested = byAttribute ? Path(item, a.Get(0, "attribute")) : item;
+            _limits.Step();
+            var tested = path(item);
             return (test is null ? PythonObject.IsTrue(tested) : JinjaTests.Apply(test, tested, rest, 0)) == keep;
         })];
     }
 
+    /// <summary>The arguments from a place on, for a filter or a test that others apply.</summary>
+    private CallArguments Rest(CallArguments a, int from, string callee)
+    {
+        _limits.Items(a.Positional.Count);
+        return new CallArguments(callee, [.. a.Positional.Skip(from)], a.Named, _limits);
+    }
+
     private List<object> GroupBy(object value, CallArguments a)
     {
-        var attribute = a.Get(0, "attribute");
-        object Key(object item) => Path(item, attribute) is var found && found is JinjaUndefined && a.Find(1, "default") is { } otherwise ? otherwise : found;
+        var path = PathOf(a.Get(0, "attribute"));
+        object Key(object item) => path(item) is var found && found is JinjaUndefined && a.Find(1, "default") is { } otherwise ? otherwise : found;
         var groups = new List<object>();
-        foreach (var item in Sorted(PythonObject.Iterate(value), i => Folded(Key(i), a, 2), false))
+        foreach (var item in PythonObject.Sort(PythonObject.Iterate(value, _limits), i => Folded(Key(i), a, 2), reverse: false, _limits))
         {
-            if (groups.Count > 0 && groups[^1] is JinjaTuple last && PythonObject.AreEqual(Folded(last.Items[0], a, 2), Folded(Key(item), a, 2)))
+            if (groups.Count > 0 && groups[^1] is JinjaTuple last && PythonObject.AreEqual(Folded(last.Items[0], a, 2), Folded(Key(item), a, 2), _limits))
                 ((List<object>)last.Items[1]).Add(item);
             else groups.Add(new JinjaTuple([Key(item), new List<object> { item }]));
         }
@@ -235,10 +254,10 @@ internal sealed class JinjaFilters
     private List<object> Batch(object value, CallArguments a)
     {
         var size = (int)Math.Clamp(a.Integer(0, "linecount", 1), 1, JinjaLimits.MaxItems);
-        var batches = PythonObject.Iterate(value).Chunk(size).Select(c => c.ToList()).ToList();
+        var batches = PythonObject.Iterate(value, _limits).Chunk(size).Select(c => c.ToList()).ToList();
         if (batches.Count > 0 && a.Find(1, "fill_with") is { } fill and not JinjaNone)
         {
-            _limits.MakeItems(size);
+            _limits.Items(size);
             while (batches[^1].Count < size) batches[^1].Add(fill);
         }
         return [.. batches];
@@ -246,9 +265,9 @@ internal sealed class JinjaFilters
 
     private List<object> Slice(object value, CallArguments a)
     {
-        var items = PythonObject.Iterate(value);
+        var items = PythonObject.Iterate(value, _limits);
         var slices = (int)Math.Clamp(a.Integer(0, "slices", 1), 1, JinjaLimits.MaxItems);
-        _limits.MakeItems(slices);
+        _limits.Items(slices);
         var (size, longer) = (items.Count / slices, items.Count % slices);
         var result = new List<object>();
         for (int i = 0, at = 0; i < slices; i++)
@@ -266,16 +285,22 @@ internal sealed class JinjaFilters
     {
         var prefix = a.Find(0, "width") is string s ? s : new string(' ', (int)Math.Clamp(a.Integer(0, "width", 4), 0, 1000));
         var (first, blank) = (a.Flag(1, "first", false), a.Flag(2, "blank", false));
-        var lines = text.Split('\n');
-        _limits.Make(text.Length + (long)lines.Length * prefix.Length);
-        var result = new StringBuilder(text.Length);
-        for (var i = 0; i < lines.Length; i++)
+        var result = new JinjaText(_limits);
+        for (var at = 0; at <= text.Length;)
         {
-            if (i > 0) result.Append('\n');
-            if ((i > 0 || first) && (blank || lines[i].Length > 0)) result.Append(prefix);
-            result.Append(lines[i]);
+            var end = text.IndexOf('\n', at) is >= 0 and var found ? found : text.Length;
+            if (at > 0) result.Append('\n');
+            if ((at > 0 || first) && (blank || end > at)) result.Append(prefix);
+            result.Append(text.AsSpan(at, end - at));
+            at = end + 1;
         }
         return result.ToString();
+    }
+
+    private string UrlEncode(string text)
+    {
+        _limits.Make(3L * Encoding.UTF8.GetByteCount(text));
+        return Uri.EscapeDataString(text).Replace("%2F", "/", StringComparison.Ordinal);
     }
 
     private static string Truncate(string text, CallArguments a)

@@ -1,23 +1,22 @@
 using System.Globalization;
-using System.Text;
 
 namespace Beam.ML.Vllm.Chat.Jinja;
 
 /// <summary>The functions that every template finds.</summary>
 internal static class JinjaGlobals
 {
-    public static IEnumerable<KeyValuePair<string, object>> Create(TimeProvider time, JinjaLimits limits) => new Dictionary<string, object>
+    public static IEnumerable<KeyValuePair<string, object>> Create(TimeProvider time) => new Dictionary<string, object>
     {
-        ["range"] = new JinjaFunction("range", a => Range(a, limits)),
+        ["range"] = new JinjaFunction("range", Range),
         ["namespace"] = new JinjaFunction("namespace", Namespace),
         ["dict"] = new JinjaFunction("dict", Dict),
-        ["raise_exception"] = new JinjaFunction("raise_exception", a => throw new ChatTemplateException(PythonObject.ToText(a.Get(0, "message")))),
-        ["strftime_now"] = new JinjaFunction("strftime_now", a => Format(time.GetLocalNow(), a.Text(0, "format"))),
+        ["raise_exception"] = new JinjaFunction("raise_exception", a => throw new ChatTemplateException(PythonObject.ToText(a.Get(0, "message"), a.Limits))),
+        ["strftime_now"] = new JinjaFunction("strftime_now", a => Format(time.GetLocalNow(), a.Text(0, "format"), a.Limits)),
         ["joiner"] = new JinjaFunction("joiner", Joiner),
         ["cycler"] = new JinjaFunction("cycler", Cycler),
     };
 
-    private static List<object> Range(CallArguments arguments, JinjaLimits limits)
+    private static List<object> Range(CallArguments arguments)
     {
         var first = arguments.Integer(0, "start", 0);
         var (start, stop) = arguments.Positional.Count < 2 ? (0, first) : (first, arguments.Integer(1, "stop", 0));
@@ -26,7 +25,7 @@ internal static class JinjaGlobals
         var span = step > 0 ? (Int128)stop - start : (Int128)start - stop;
         var size = span <= 0 ? 0 : (span - 1) / Int128.Abs(step) + 1;
         if (size > JinjaLimits.MaxRange) throw new ChatTemplateException($"Range too big. The sandbox blocks ranges larger than MAX_RANGE ({JinjaLimits.MaxRange}).");
-        limits.MakeItems((long)size);
+        arguments.Limits.Items((long)size);
         var items = new List<object>((int)size);
         for (var i = 0; i < (int)size; i++) items.Add(start + i * step);
         return items;
@@ -36,22 +35,26 @@ internal static class JinjaGlobals
     {
         var space = new JinjaNamespace();
         if (arguments.Positional.Count > 0 && arguments.Positional[0] is JinjaDict from)
-            foreach (var (key, value) in from.Items) space.Attributes[PythonObject.ToText(key)] = value;
+        {
+            arguments.Limits.Items(from.Count);
+            foreach (var (key, value) in from.Items) space.Attributes[PythonObject.ToText(key, arguments.Limits)] = value;
+        }
         foreach (var (name, value) in arguments.Named) space.Attributes[name] = value;
         return space;
     }
 
     private static JinjaDict Dict(CallArguments arguments)
     {
-        var dict = new JinjaDict();
+        var limits = arguments.Limits;
+        var dict = new JinjaDict(limits);
         if (arguments.Positional.Count > 0)
         {
             if (arguments.Positional[0] is JinjaDict from)
                 foreach (var (key, value) in from.Items) dict[key] = value;
             else
-                foreach (var pair in PythonObject.Iterate(arguments.Positional[0]))
+                foreach (var pair in PythonObject.Iterate(arguments.Positional[0], limits))
                 {
-                    var items = PythonObject.Iterate(pair);
+                    var items = PythonObject.Iterate(pair, limits);
                     if (items.Count != 2) throw new ChatTemplateException("dict() needs pairs");
                     dict[items[0]] = items[1];
                 }
@@ -99,9 +102,9 @@ internal static class JinjaGlobals
     }
 
     // C's strftime, as Python has it.
-    private static string Format(DateTimeOffset now, string format)
+    private static string Format(DateTimeOffset now, string format, JinjaLimits limits)
     {
-        var result = new StringBuilder();
+        var result = new JinjaText(limits);
         var culture = CultureInfo.InvariantCulture;
         for (var i = 0; i < format.Length; i++)
         {

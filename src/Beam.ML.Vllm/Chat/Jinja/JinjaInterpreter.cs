@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Beam.ML.Vllm.Chat.Jinja;
 
 /// <summary>Runs statements.</summary>
@@ -16,25 +14,27 @@ internal sealed class JinjaInterpreter
         _evaluator = new JinjaEvaluator(limits);
     }
 
-    public void Run(Statement[] body, JinjaScope scope, StringBuilder output) => RunBody(body, scope, output);
+    public void Run(Statement[] body, JinjaScope scope, JinjaText output) => RunBody(body, scope, output);
 
-    private Flow RunBody(Statement[] body, JinjaScope scope, StringBuilder output)
+    private Flow RunBody(Statement[] body, JinjaScope scope, JinjaText output)
     {
-        foreach (var statement in body)
-            if (RunOne(statement, scope, output) is not Flow.Next and var flow) return flow;
-        return Flow.Next;
+        _limits.Enter();
+        var flow = Flow.Next;
+        for (var i = 0; i < body.Length && flow == Flow.Next; i++) flow = RunOne(body[i], scope, output);
+        _limits.Leave();
+        return flow;
     }
 
-    private Flow RunOne(Statement statement, JinjaScope scope, StringBuilder output)
+    private Flow RunOne(Statement statement, JinjaScope scope, JinjaText output)
     {
         _limits.Step();
         switch (statement)
         {
             case TextStatement text:
-                Write(text.Text, output);
+                output.Append(text.Text);
                 return Flow.Next;
             case OutputStatement print:
-                Write(PythonObject.ToText(_evaluator.Evaluate(print.Value, scope)), output);
+                output.Append(PythonObject.ToText(_evaluator.Evaluate(print.Value, scope), _limits));
                 return Flow.Next;
             case IfStatement conditional:
                 foreach (var (test, body) in conditional.Branches)
@@ -47,16 +47,16 @@ internal sealed class JinjaInterpreter
                 Assign(set.Target, _evaluator.Evaluate(set.Value, scope), scope);
                 return Flow.Next;
             case SetBlockStatement set:
-                Assign(set.Target, Filtered(set.Filter, Capture(set.Body, new JinjaScope(scope)), scope), scope);
+                Assign(set.Target, Filtered(set.Filters, Capture(set.Body, new JinjaScope(scope)), scope), scope);
                 return Flow.Next;
             case MacroStatement macro:
                 scope.Set(macro.Name, Macro(macro, scope));
                 return Flow.Next;
             case CallStatement call:
-                Write(PythonObject.ToText(_evaluator.Call(call.Call, scope, Macro(call.Caller, scope))), output);
+                output.Append(PythonObject.ToText(_evaluator.Call(call.Call, scope, Macro(call.Caller, scope)), _limits));
                 return Flow.Next;
             case FilterStatement filter:
-                Write(PythonObject.ToText(Filtered(filter.Filter, Capture(filter.Body, new JinjaScope(scope)), scope)), output);
+                output.Append(PythonObject.ToText(Filtered(filter.Filters, Capture(filter.Body, new JinjaScope(scope)), scope), _limits));
                 return Flow.Next;
             case WithStatement with:
                 var inner = new JinjaScope(scope);
@@ -73,10 +73,9 @@ internal sealed class JinjaInterpreter
         }
     }
 
-    private void RunLoop(ForStatement loop, object value, JinjaScope scope, StringBuilder output, int depth)
+    private void RunLoop(ForStatement loop, object value, JinjaScope scope, JinjaText output, int depth)
     {
-        _limits.Enter();
-        IReadOnlyList<object> items = PythonObject.Iterate(value);
+        var items = PythonObject.Iterate(value, _limits);
         var inner = new JinjaScope(scope);
         if (loop.Filter is not null)
         {
@@ -101,11 +100,10 @@ internal sealed class JinjaInterpreter
             if (RunBody(loop.Body, inner, output) == Flow.Break) break;
         }
         if (items.Count == 0) RunBody(loop.Else, scope, output);
-        _limits.Leave();
 
         object Recurse(CallArguments arguments)
         {
-            var part = new StringBuilder();
+            var part = new JinjaText(_limits);
             RunLoop(loop, arguments.Get(0, "iterable"), scope, part, depth + 1);
             return part.ToString();
         }
@@ -113,9 +111,9 @@ internal sealed class JinjaInterpreter
 
     private JinjaFunction Macro(MacroStatement macro, JinjaScope defined) => new(macro.Name, arguments =>
     {
-        _limits.Enter();
         var scope = new JinjaScope(defined);
-        if (arguments.Positional.Count > macro.Parameters.Length && !Uses(macro, "varargs"))
+        _limits.Items(arguments.Positional.Count + macro.Parameters.Length + arguments.Named.Count);
+        if (arguments.Positional.Count > macro.Parameters.Length && !macro.Extras.HasFlag(MacroExtras.Varargs))
             throw new ChatTemplateException($"macro '{macro.Name}' takes not more than {macro.Parameters.Length} argument(s)");
         for (var i = 0; i < macro.Parameters.Length; i++)
         {
@@ -124,46 +122,34 @@ internal sealed class JinjaInterpreter
                 ? new JinjaUndefined($"parameter '{name}' was not provided") : _evaluator.Evaluate(otherwise, scope)));
         }
         scope.Set("varargs", new JinjaTuple([.. arguments.Positional.Skip(macro.Parameters.Length)]));
-        var named = new JinjaDict();
+        var named = new JinjaDict(_limits);
         foreach (var (name, value) in arguments.Named)
         {
             if (name == "caller") scope.Set("caller", value);
-            else if (macro.Parameters.All(p => p.Name != name))
+            else if (!macro.ParameterNames.Contains(name))
             {
-                if (!Uses(macro, "kwargs")) throw new ChatTemplateException($"macro '{macro.Name}' takes no keyword argument '{name}'");
+                if (!macro.Extras.HasFlag(MacroExtras.Kwargs)) throw new ChatTemplateException($"macro '{macro.Name}' takes no keyword argument '{name}'");
                 named[name] = value;
             }
         }
         scope.Set("kwargs", named);
-        var text = Capture(macro.Body, scope);
-        _limits.Leave();
-        return text;
+        return Capture(macro.Body, scope);
     })
     {
-        Attributes = new Dictionary<string, object>
-        {
-            ["name"] = macro.Name,
-            ["arguments"] = new JinjaTuple([.. macro.Parameters.Select(p => (object)p.Name)]),
-        },
+        Attributes = macro.Attributes,
     };
-
-    // A macro takes further arguments only where it mentions them.
-    private static bool Uses(MacroStatement macro, string name) => JinjaNames.Mentions(macro.Body, name);
 
     private string Capture(Statement[] body, JinjaScope scope)
     {
-        var output = new StringBuilder();
+        var output = new JinjaText(_limits);
         RunBody(body, scope, output);
         return output.ToString();
     }
 
-    private object Filtered(Expression? filter, string text, JinjaScope scope) => filter is null ? text : _evaluator.EvaluateFilter(filter, text, scope);
-
-    private void Write(string text, StringBuilder output)
+    private object Filtered(FilterCall[] filters, object value, JinjaScope scope)
     {
-        if (output.Length + (long)text.Length > JinjaLimits.MaxText) throw JinjaLimits.TextTooLong;
-        _limits.Make(text.Length);
-        output.Append(text);
+        foreach (var filter in filters) value = _evaluator.Filter(filter, value, scope);
+        return value;
     }
 
     private void Assign(Expression target, object value, JinjaScope scope)
@@ -174,12 +160,12 @@ internal sealed class JinjaInterpreter
                 scope.Set(name.Id, value);
                 break;
             case AttributeExpression { Target: Name name } attribute:
-                if (scope.Find(name.Id) is not JinjaNamespace space)
+                if (scope.Find(name.Id, _limits) is not JinjaNamespace space)
                     throw new ChatTemplateException($"line {target.Line}: cannot assign attribute on non-namespace object '{name.Id}'");
                 space.Attributes[attribute.Attribute] = value;
                 break;
             case TupleExpression tuple:
-                var items = PythonObject.Iterate(value);
+                var items = PythonObject.Iterate(value, _limits);
                 if (items.Count != tuple.Items.Length)
                     throw new ChatTemplateException($"line {target.Line}: {(items.Count < tuple.Items.Length ? "not enough" : "too many")} values to unpack (expected {tuple.Items.Length}, got {items.Count})");
                 for (var i = 0; i < items.Count; i++) Assign(tuple.Items[i], items[i], scope);

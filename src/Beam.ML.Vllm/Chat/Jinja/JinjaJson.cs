@@ -1,19 +1,21 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
-using System.Text;
 
 namespace Beam.ML.Vllm.Chat.Jinja;
 
 /// <summary>The filter <c>tojson</c> as Hugging Face defines it: Python's <c>json.dumps</c> without escaping what is not ASCII.</summary>
 internal sealed class JinjaJson
 {
-    private readonly StringBuilder _output = new();
+    private readonly JinjaLimits _limits;
+    private readonly JinjaText _output;
     private readonly string? _indent;
     private readonly string _itemSeparator, _keySeparator;
     private readonly bool _sortKeys, _ensureAscii;
 
-    private JinjaJson(string? indent, string itemSeparator, string keySeparator, bool sortKeys, bool ensureAscii) =>
+    private JinjaJson(JinjaLimits limits, string? indent, string itemSeparator, string keySeparator, bool sortKeys, bool ensureAscii)
+    {
+        (_limits, _output) = (limits, new JinjaText(limits));
         (_indent, _itemSeparator, _keySeparator, _sortKeys, _ensureAscii) = (indent, itemSeparator, keySeparator, sortKeys, ensureAscii);
+    }
 
     public static string Write(object value, CallArguments arguments)
     {
@@ -25,38 +27,36 @@ internal sealed class JinjaJson
             _ => throw new ChatTemplateException("tojson() needs a small number or a text as 'indent'"),
         };
         var (item, key) = (indent is null ? ", " : ",", ": ");
-        if (arguments.Find(2, "separators") is List<object> or JinjaTuple)
+        if (arguments.Find(2, "separators") is { } given && PythonObject.Items(given) is { } separators)
         {
-            var separators = PythonObject.Iterate(arguments.Find(2, "separators")!);
             if (separators is not [string first, string second]) throw new ChatTemplateException("tojson() needs two texts as 'separators'");
             (item, key) = (first, second);
         }
-        var json = new JinjaJson(indent, item, key, arguments.Flag(3, "sort_keys", false), arguments.Flag(0, "ensure_ascii", false));
+        var json = new JinjaJson(arguments.Limits, indent, item, key, arguments.Flag(3, "sort_keys", false), arguments.Flag(0, "ensure_ascii", false));
         json.Write(value, 0);
         return json._output.ToString();
     }
 
     private void Write(object value, int depth)
     {
-        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new ChatTemplateException("values are nested too deeply");
-        if (_output.Length > JinjaLimits.MaxText) throw JinjaLimits.TextTooLong;
+        PythonObject.EnsureStack();
         switch (value)
         {
             case JinjaNone: _output.Append("null"); break;
             case bool b: _output.Append(b ? "true" : "false"); break;
-            case long l: _output.Append(l); break;
+            case long l: _output.Append(l.ToString(CultureInfo.InvariantCulture)); break;
             case double d: _output.Append(double.IsNaN(d) ? "NaN" : double.IsInfinity(d) ? d > 0 ? "Infinity" : "-Infinity" : PythonObject.FloatText(d)); break;
             case string s: Quote(s); break;
             case List<object> or JinjaTuple:
-                Items('[', ']', PythonObject.Iterate(value), item => Write(item, depth + 1), depth);
+                Items('[', ']', PythonObject.Iterate(value, _limits), item => Write(item, depth + 1), depth);
                 break;
             case JinjaDict dict:
-                var pairs = _sortKeys ? dict.Items.OrderBy(p => p.Key, Comparer<object>.Create((a, b) => PythonObject.Compare(a, b))) : dict.Items;
-                Items('{', '}', [.. pairs], pair =>
+                var keys = PythonObject.Iterate(dict, _limits);
+                Items('{', '}', _sortKeys ? PythonObject.Sort(keys, key => key, reverse: false, _limits) : keys, key =>
                 {
-                    Quote(Key(pair.Key));
+                    Quote(Key(key));
                     _output.Append(_keySeparator);
-                    Write(pair.Value, depth + 1);
+                    if (dict.TryGet(key, out var item)) Write(item, depth + 1);
                 }, depth);
                 break;
             default:
@@ -64,7 +64,7 @@ internal sealed class JinjaJson
         }
     }
 
-    private void Items<T>(char start, char end, IReadOnlyList<T> items, Action<T> write, int depth)
+    private void Items(char start, char end, IReadOnlyList<object> items, Action<object> write, int depth)
     {
         _output.Append(start);
         for (var i = 0; i < items.Count; i++)
@@ -107,7 +107,7 @@ internal sealed class JinjaJson
                 '\t' => _output.Append("\\t"),
                 '\b' => _output.Append("\\b"),
                 '\f' => _output.Append("\\f"),
-                _ when c < ' ' || (_ensureAscii && c > '~') => _output.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                _ when c < ' ' || (_ensureAscii && c > '~') => _output.Append($"\\u{(int)c:x4}"),
                 _ => _output.Append(c),
             };
         _output.Append('"');

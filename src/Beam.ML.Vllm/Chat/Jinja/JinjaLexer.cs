@@ -16,6 +16,9 @@ internal sealed class JinjaLexer
     private static readonly string[] Operators =
         ["**", "//", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";"];
 
+    // Names are looked up again and again.
+    private const int MaxName = 256;
+
     private readonly string _source;
     private readonly List<JinjaToken> _tokens = [];
     private readonly Stack<char> _brackets = [];
@@ -167,6 +170,7 @@ internal sealed class JinjaLexer
         {
             var end = _at;
             while (end < _source.Length && (char.IsLetterOrDigit(_source[end]) || _source[end] == '_')) end++;
+            if (end - _at > MaxName) throw Error($"a name is longer than {MaxName} characters");
             Add(TokenKind.Name, end);
         }
         else

@@ -1,65 +1,82 @@
+using System.Runtime.CompilerServices;
+
 namespace Beam.ML.Vllm.Chat.Jinja;
 
-/// <summary>Bounds what one rendering may do, so that a hostile template ends in an error.</summary>
-internal sealed class JinjaLimits(CancellationToken cancellationToken)
+/// <summary>
+/// Bounds what one rendering may do, so that a hostile template, or a hostile conversation for an honest one, ends in an error. Whatever takes
+/// time is counted where it is done, in characters that are read or written or what takes as long: all functions are linear in what they count.
+/// </summary>
+internal sealed class JinjaLimits(CancellationToken cancellationToken = default)
 {
     /// <summary>The longest text, in UTF-16 code units.</summary>
     public const int MaxText = 64 << 20;
 
-    /// <summary>The longest list that a template can make.</summary>
+    /// <summary>The longest list that a template can make or walk through.</summary>
     public const int MaxItems = 1 << 20;
 
     /// <summary>The longest range, as in Jinja's sandbox.</summary>
     public const int MaxRange = 100_000;
 
-    private const long MaxSteps = 20_000_000;
-    private const long MaxMade = 512L << 20;
-    private const int MaxDepth = 400;
+    private const long MaxWork = 256L << 20;
+    private const int StepWork = 16;
+    private const int ItemWork = 4;
+    private const int LookEvery = 1 << 16;
+    private const int MaxDepth = 1000;
 
-    private long _steps;
-    private long _made;
+    private long _lookAt;
     private int _depth;
 
     public static ChatTemplateException TextTooLong => new($"the text grows beyond {MaxText} characters");
 
+    /// <summary>What was counted so far, in characters.</summary>
+    public long Work { get; private set; }
+
     /// <summary>Counts an evaluation.</summary>
-    public void Step()
-    {
-        if ((_steps & 0xFFF) == 0) cancellationToken.ThrowIfCancellationRequested();
-        if (++_steps > MaxSteps) throw new ChatTemplateException($"the template takes more than {MaxSteps} steps");
-    }
+    public void Step() => Read(StepWork);
 
-    public void Enter()
-    {
-        if (++_depth > MaxDepth || !System.Runtime.CompilerServices.RuntimeHelpers.TryEnsureSufficientExecutionStack())
-            throw new ChatTemplateException("the template calls itself too deeply");
-    }
+    /// <summary>Counts a look at an item, or at a variable.</summary>
+    public void Touch() => Read(ItemWork);
 
-    public void Leave() => _depth--;
+    /// <summary>Counts characters that are looked at.</summary>
+    public void Read(long characters)
+    {
+        Work += Math.Min(characters, MaxWork + 1);
+        if (Work >= _lookAt) Look();
+    }
 
     /// <summary>Checks the size of a text that is about to be made, and counts it.</summary>
     public void Make(long length)
     {
         if (length > MaxText) throw TextTooLong;
-        if ((_made += length) > MaxMade) throw new ChatTemplateException("the template makes too much text");
+        Read(length);
     }
 
-    /// <summary>Counts going through a value once.</summary>
-    public void Charge(object value)
-    {
-        switch (value)
-        {
-            case string text: Make(text.Length); break;
-            case List<object> list: MakeItems(list.Count); break;
-            case JinjaTuple tuple: MakeItems(tuple.Items.Count); break;
-            case JinjaDict dict: MakeItems(dict.Count); break;
-        }
-    }
-
-    /// <summary>Checks the size of a list that is about to be made, and counts it.</summary>
-    public void MakeItems(long count)
+    /// <summary>Checks the size of a list that is about to be made or walked through, and counts it.</summary>
+    public void Items(long count)
     {
         if (count > MaxItems) throw new ChatTemplateException($"a list grows beyond {MaxItems} items");
-        if ((_steps += count / 8) > MaxSteps) throw new ChatTemplateException($"the template takes more than {MaxSteps} steps");
+        Read(count * ItemWork);
+    }
+
+    /// <summary>Adds to a list, and counts it.</summary>
+    public void Add(List<object> list, object item)
+    {
+        if (list.Count >= MaxItems) throw new ChatTemplateException($"a list grows beyond {MaxItems} items");
+        Touch();
+        list.Add(item);
+    }
+
+    public void Enter()
+    {
+        if (++_depth > MaxDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new ChatTemplateException("the template calls itself too deeply");
+    }
+
+    public void Leave() => _depth--;
+
+    private void Look()
+    {
+        if (Work > MaxWork) throw new ChatTemplateException($"the template takes more than the work of {MaxWork} characters");
+        cancellationToken.ThrowIfCancellationRequested();
+        _lookAt = Math.Min(Work + LookEvery, MaxWork + 1);
     }
 }

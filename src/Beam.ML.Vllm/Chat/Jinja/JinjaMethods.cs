@@ -19,31 +19,29 @@ internal static class JinjaMethods
     private static JinjaFunction Unsafe(object target, string name) => new(name, _ =>
         throw new ChatTemplateException($"access to attribute '{name}' of '{PythonObject.TypeName(target)}' object is unsafe."));
 
-    private static object Dict(JinjaDict dict, string name, CallArguments a) => name switch
+    private static object Dict(JinjaDict dict, string name, CallArguments a)
     {
-        "items" => dict.Items.Select(i => (object)new JinjaTuple([i.Key, i.Value])).ToList(),
-        "keys" => dict.Keys.ToList(),
-        "values" => dict.Values.ToList(),
-        "get" => dict.TryGet(a.Get(0, "key"), out var value) ? value : a.Find(1, "default") ?? JinjaNone.Value,
-        _ => Copy(dict),
-    };
-
-    private static JinjaDict Copy(JinjaDict dict)
-    {
-        var copy = new JinjaDict();
-        foreach (var (key, value) in dict.Items) copy[key] = value;
-        return copy;
+        if (name == "get") return dict.TryGet(a.Get(0, "key"), out var value) ? value : a.Find(1, "default") ?? JinjaNone.Value;
+        a.Limits.Items(dict.Count);
+        return name switch
+        {
+            "items" => dict.Items.Select(i => (object)new JinjaTuple([i.Key, i.Value])).ToList(),
+            "keys" => dict.Keys.ToList(),
+            "values" => dict.Values.ToList(),
+            // A copy of what nobody can change is as good as it.
+            _ => dict,
+        };
     }
 
     private static object Sequence(object target, string name, CallArguments a)
     {
-        var items = PythonObject.Iterate(target);
+        var items = PythonObject.Iterate(target, a.Limits);
         if (name == "copy") return items.ToList();
         var sought = a.Get(0, "value");
-        if (name == "count") return items.LongCount(i => PythonObject.AreEqual(i, sought));
+        if (name == "count") return items.LongCount(i => PythonObject.AreEqual(i, sought, a.Limits));
         for (var i = 0; i < items.Count; i++)
-            if (PythonObject.AreEqual(items[i], sought)) return (long)i;
-        throw new ChatTemplateException($"{PythonObject.ToText(sought)} is not in {PythonObject.TypeName(target)}");
+            if (PythonObject.AreEqual(items[i], sought, a.Limits)) return (long)i;
+        throw new ChatTemplateException($"{PythonObject.ToText(sought, a.Limits)} is not in {PythonObject.TypeName(target)}");
     }
 
     private static bool IsTextMethod(string name) => name is
@@ -54,38 +52,40 @@ internal static class JinjaMethods
     private static object Text(string text, string name, CallArguments a)
     {
         var limits = a.Limits;
-        limits.Charge(text);
         switch (name)
         {
-            case "strip": return PythonText.Strip(text, Chars());
-            case "lstrip": return PythonText.Strip(text, Chars(), end: false);
-            case "rstrip": return PythonText.Strip(text, Chars(), start: false);
-            case "split" or "rsplit":
-                return PythonText.Split(text, a.Find(0, "sep") is null or JinjaNone ? null : a.Text(0, "sep"), a.Integer(1, "maxsplit", -1), name == "rsplit");
-            case "splitlines": return PythonText.SplitLines(text, a.Flag(0, "keepends", false));
+            // These look at no more than what they look for.
             case "startswith": return Affixes().Any(x => text.StartsWith(x, StringComparison.Ordinal));
             case "endswith": return Affixes().Any(x => text.EndsWith(x, StringComparison.Ordinal));
+        }
+        limits.Read(text.Length);
+        switch (name)
+        {
+            case "strip": return PythonText.Strip(text, Chars(), limits);
+            case "lstrip": return PythonText.Strip(text, Chars(), limits, end: false);
+            case "rstrip": return PythonText.Strip(text, Chars(), limits, start: false);
+            case "split" or "rsplit":
+                return PythonText.Split(text, a.Find(0, "sep") is null or JinjaNone ? null : a.Text(0, "sep"), a.Integer(1, "maxsplit", -1), name == "rsplit", limits);
+            case "splitlines": return PythonText.SplitLines(text, a.Flag(0, "keepends", false), limits);
             case "upper": return text.ToUpperInvariant();
             case "lower" or "casefold": return text.ToLowerInvariant();
             case "title": return PythonText.Title(text);
             case "capitalize": return PythonText.Capitalize(text);
             case "swapcase": return string.Concat(text.Select(c => char.IsUpper(c) ? char.ToLowerInvariant(c) : char.ToUpperInvariant(c)));
             case "replace": return PythonText.Replace(text, a.Text(0, "old"), a.Text(1, "new"), a.Integer(2, "count", -1), limits);
-            case "find": return Place(text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal));
-            case "rfind": return Place(text.LastIndexOf(a.Text(0, "sub"), StringComparison.Ordinal));
-            case "index" or "rindex":
-                var at = name == "index" ? text.IndexOf(a.Text(0, "sub"), StringComparison.Ordinal) : text.LastIndexOf(a.Text(0, "sub"), StringComparison.Ordinal);
-                return at >= 0 ? Place(at) : throw new ChatTemplateException("substring not found");
-            case "count": return Count(a.Text(0, "sub"));
-            case "join": return PythonText.Join(PythonObject.Iterate(a.Get(0, "iterable")).Select(i => i is string ? i : throw new ChatTemplateException(
+            case "find" or "rfind" or "index" or "rindex":
+                var at = PythonText.Find(text, a.Text(0, "sub"), limits, fromEnd: name[0] == 'r');
+                return at >= 0 ? (long)PythonText.Length(text.AsSpan(0, at)) : name is "find" or "rfind" ? -1L : throw new ChatTemplateException("substring not found");
+            case "count": return PythonText.Count(text, a.Text(0, "sub"), limits);
+            case "join": return PythonText.Join(PythonObject.Iterate(a.Get(0, "iterable"), limits).Select(i => i is string ? i : throw new ChatTemplateException(
                 $"sequence item: expected str instance, {PythonObject.TypeName(i)} found")), text, limits);
             case "format": return Format(text, a);
             case "isdigit" or "isdecimal" or "isnumeric": return text.Length > 0 && text.EnumerateRunes().All(Rune.IsDigit);
             case "isalpha": return text.Length > 0 && text.EnumerateRunes().All(Rune.IsLetter);
             case "isalnum": return text.Length > 0 && text.EnumerateRunes().All(Rune.IsLetterOrDigit);
             case "isspace": return text.Length > 0 && text.All(char.IsWhiteSpace);
-            case "isupper": return text.Any(char.IsUpper) && !text.Any(char.IsLower);
-            case "islower": return text.Any(char.IsLower) && !text.Any(char.IsUpper);
+            case "isupper": return PythonText.IsUpper(text, limits);
+            case "islower": return PythonText.IsLower(text, limits);
             case "removeprefix": return a.Text(0, "prefix") is var prefix && text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text;
             case "removesuffix": return a.Text(0, "suffix") is var suffix && text.EndsWith(suffix, StringComparison.Ordinal) ? text[..^suffix.Length] : text;
             case "zfill": return text.StartsWith('-') || text.StartsWith('+') ? text[..1] + text[1..].PadLeft(Math.Max(0, Width() - 1), '0') : text.PadLeft(Width(), '0');
@@ -95,35 +95,36 @@ internal static class JinjaMethods
             default:
                 var separator = a.Text(0, "sep");
                 if (separator.Length == 0) throw new ChatTemplateException("empty separator");
-                var cut = name == "partition" ? text.IndexOf(separator, StringComparison.Ordinal) : text.LastIndexOf(separator, StringComparison.Ordinal);
+                var cut = PythonText.Find(text, separator, limits, fromEnd: name == "rpartition");
                 return cut >= 0 ? new JinjaTuple([text[..cut], separator, text[(cut + separator.Length)..]])
                     : name == "partition" ? new JinjaTuple([text, "", ""]) : new JinjaTuple(["", "", text]);
         }
 
         string? Chars() => a.Find(0, "chars") is null or JinjaNone ? null : a.Text(0, "chars");
 
-        IEnumerable<string> Affixes() => a.Get(0, "prefix") is JinjaTuple tuple ? tuple.Items.OfType<string>() : [a.Text(0, "prefix")];
+        IEnumerable<string> Affixes()
+        {
+            foreach (var affix in a.Get(0, "prefix") is JinjaTuple tuple ? PythonObject.Iterate(tuple, limits).OfType<string>() : [a.Text(0, "prefix")])
+            {
+                limits.Read(Math.Min(affix.Length, text.Length));
+                yield return affix;
+            }
+        }
 
-        // Python counts characters, .NET UTF-16 code units.
-        object Place(int at) => at < 0 ? -1L : (long)text[..at].EnumerateRunes().Count();
-
-        int Width() => a.Integer(0, "width", 0) is <= JinjaLimits.MaxText and var width ? (int)Math.Max(0, width) : throw JinjaLimits.TextTooLong;
+        int Width()
+        {
+            var width = Math.Max(0, a.Integer(0, "width", 0));
+            limits.Make(width);
+            return (int)width;
+        }
 
         char Fill() => a.Text(1, "fillchar", " ") is { Length: 1 } fill ? fill[0] : throw new ChatTemplateException("the fill character must be exactly one character long");
-
-        long Count(string part)
-        {
-            if (part.Length == 0) return text.EnumerateRunes().Count() + 1;
-            long count = 0;
-            for (var from = 0; (from = text.IndexOf(part, from, StringComparison.Ordinal)) >= 0; from += part.Length) count++;
-            return count;
-        }
     }
 
     // {} {0} {name} {{ }}; of the formats, none and those of Python's % with a precision.
     private static string Format(string format, CallArguments a)
     {
-        var result = new StringBuilder();
+        var result = new JinjaText(a.Limits);
         var next = 0;
         for (var i = 0; i < format.Length; i++)
         {
@@ -147,8 +148,7 @@ internal static class JinjaMethods
             var (key, spec) = colon < 0 ? (field, "") : (field[..colon], field[(colon + 1)..]);
             var value = key.Length == 0 ? At(next++) : int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? At(index)
                 : a.Named.GetValueOrDefault(key) ?? throw new ChatTemplateException($"format() lacks '{key}'");
-            result.Append(spec.Length == 0 ? PythonObject.ToText(value) : JinjaOperators.Format("%" + spec, new JinjaTuple([value]), a.Limits));
-            if (result.Length > JinjaLimits.MaxText) throw JinjaLimits.TextTooLong;
+            result.Append(spec.Length == 0 ? PythonObject.ToText(value, a.Limits) : JinjaOperators.Format("%" + spec, new JinjaTuple([value]), a.Limits));
             i = end;
         }
         return result.ToString();

@@ -17,8 +17,7 @@ internal sealed record IndexExpression(int Line, Expression Target, Expression I
 internal sealed record SliceExpression(int Line, Expression? Start, Expression? Stop, Expression? Step) : Expression(Line);
 internal sealed record CallExpression(int Line, Expression Target, Arguments Arguments) : Expression(Line);
 
-/// <summary>A filter; within a filter block the first of a chain has no target of its own.</summary>
-internal sealed record FilterExpression(int Line, Expression? Target, string Filter, Arguments Arguments) : Expression(Line);
+internal sealed record FilterExpression(int Line, Expression Target, FilterCall Filter) : Expression(Line);
 internal sealed record TestExpression(int Line, Expression Target, string Test, Arguments Arguments, bool Negated) : Expression(Line);
 internal sealed record UnaryExpression(int Line, string Operator, Expression Operand) : Expression(Line);
 internal sealed record BinaryExpression(int Line, string Operator, Expression Left, Expression Right) : Expression(Line);
@@ -34,16 +33,32 @@ internal sealed record Arguments(Expression[] Positional, (string Name, Expressi
     public static Arguments None { get; } = new([], [], null, null);
 }
 
+/// <summary>A filter with its arguments, to be applied to a value.</summary>
+internal sealed record FilterCall(int Line, string Name, Arguments Arguments);
+
 internal sealed record TextStatement(int Line, string Text) : Statement(Line);
 internal sealed record OutputStatement(int Line, Expression Value) : Statement(Line);
 internal sealed record IfStatement(int Line, (Expression Test, Statement[] Body)[] Branches, Statement[] Else) : Statement(Line);
 internal sealed record ForStatement(int Line, Expression Target, Expression Items, Expression? Filter, Statement[] Body, Statement[] Else, bool Recursive) : Statement(Line);
 internal sealed record SetStatement(int Line, Expression Target, Expression Value) : Statement(Line);
-internal sealed record SetBlockStatement(int Line, Expression Target, Expression? Filter, Statement[] Body) : Statement(Line);
-internal sealed record MacroStatement(int Line, string Name, (string Name, Expression? Default)[] Parameters, Statement[] Body) : Statement(Line);
+internal sealed record SetBlockStatement(int Line, Expression Target, FilterCall[] Filters, Statement[] Body) : Statement(Line);
+internal sealed record MacroStatement(int Line, string Name, (string Name, Expression? Default)[] Parameters, Statement[] Body, MacroExtras Extras) : Statement(Line)
+{
+    public IReadOnlySet<string> ParameterNames { get; } = Parameters.Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>What templates can ask a macro for.</summary>
+    public IReadOnlyDictionary<string, object> Attributes { get; } = new Dictionary<string, object>(StringComparer.Ordinal)
+    {
+        ["name"] = Name, ["arguments"] = new JinjaTuple([.. Parameters.Select(p => (object)p.Name)]),
+    };
+}
 internal sealed record CallStatement(int Line, CallExpression Call, MacroStatement Caller) : Statement(Line);
-internal sealed record FilterStatement(int Line, Expression Filter, Statement[] Body) : Statement(Line);
+internal sealed record FilterStatement(int Line, FilterCall[] Filters, Statement[] Body) : Statement(Line);
 internal sealed record WithStatement(int Line, (Expression Target, Expression Value)[] Assignments, Statement[] Body) : Statement(Line);
+
+/// <summary>Arguments beyond its parameters that a macro takes, since it mentions them.</summary>
+[Flags]
+internal enum MacroExtras { None, Varargs = 1, Kwargs = 2 }
 
 /// <summary>A part that marks what the assistant said: rendered as it is.</summary>
 internal sealed record GenerationStatement(int Line, Statement[] Body) : Statement(Line);

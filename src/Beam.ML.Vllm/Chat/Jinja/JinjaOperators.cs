@@ -19,16 +19,16 @@ internal static class JinjaOperators
         };
     }
 
-    public static bool Compare(string op, object left, object right) => op switch
+    public static bool Compare(string op, object left, object right, JinjaLimits limits) => op switch
     {
-        "==" => PythonObject.AreEqual(left, right),
-        "!=" => !PythonObject.AreEqual(left, right),
-        "in" => PythonObject.Contains(right, left),
-        "not in" => !PythonObject.Contains(right, left),
-        "<" => PythonObject.Compare(left, right, op) < 0,
-        "<=" => PythonObject.Compare(left, right, op) <= 0,
-        ">" => PythonObject.Compare(left, right, op) > 0,
-        _ => PythonObject.Compare(left, right, op) >= 0,
+        "==" => PythonObject.AreEqual(left, right, limits),
+        "!=" => !PythonObject.AreEqual(left, right, limits),
+        "in" => PythonObject.Contains(right, left, limits),
+        "not in" => !PythonObject.Contains(right, left, limits),
+        "<" => PythonObject.Compare(left, right, limits, op) < 0,
+        "<=" => PythonObject.Compare(left, right, limits, op) <= 0,
+        ">" => PythonObject.Compare(left, right, limits, op) > 0,
+        _ => PythonObject.Compare(left, right, limits, op) >= 0,
     };
 
     public static object Binary(string op, object left, object right, JinjaLimits limits)
@@ -111,21 +111,21 @@ internal static class JinjaOperators
 
     private static List<object> Join(IReadOnlyList<object> a, IReadOnlyList<object> b, JinjaLimits limits)
     {
-        limits.MakeItems((long)a.Count + b.Count);
+        limits.Items((long)a.Count + b.Count);
         return [.. a, .. b];
     }
 
     private static string Repeat(string text, long times, JinjaLimits limits)
     {
         if (times <= 0 || text.Length == 0) return "";
-        limits.Make(times > JinjaLimits.MaxText ? long.MaxValue / 2 : text.Length * times);
+        limits.Make(times > JinjaLimits.MaxText ? times : text.Length * times);
         return new StringBuilder().Insert(0, text, (int)times).ToString();
     }
 
     private static List<object> Repeat(List<object> list, long times, JinjaLimits limits)
     {
         if (times <= 0 || list.Count == 0) return [];
-        limits.MakeItems(times > JinjaLimits.MaxItems ? long.MaxValue / 2 : list.Count * times);
+        limits.Items(times > JinjaLimits.MaxItems ? times : list.Count * times);
         var result = new List<object>(list.Count * (int)times);
         for (var i = 0; i < times; i++) result.AddRange(list);
         return result;
@@ -135,7 +135,7 @@ internal static class JinjaOperators
     public static string Format(string format, object arguments, JinjaLimits limits)
     {
         var values = arguments is JinjaTuple tuple ? tuple.Items : [arguments];
-        var result = new StringBuilder();
+        var result = new JinjaText(limits);
         var next = 0;
         for (var i = 0; i < format.Length; i++)
         {
@@ -161,18 +161,16 @@ internal static class JinjaOperators
                 var value = values[next++];
                 result.Append(format[end] switch
                 {
-                    's' => PythonObject.ToText(value),
-                    'r' => PythonObject.ToText(new List<object> { value })[1..^1],
+                    's' => PythonObject.ToText(value, limits),
+                    'r' => PythonObject.ToQuotedText(value, limits),
                     'd' or 'i' when PythonObject.AsNumber(value) is { } number => Math.Truncate(number).ToString("F0", System.Globalization.CultureInfo.InvariantCulture),
                     'f' when PythonObject.AsNumber(value) is { } number => number.ToString("F" + precision, System.Globalization.CultureInfo.InvariantCulture),
                     _ => throw new ChatTemplateException($"unsupported format '%{format[end]}' for '{PythonObject.TypeName(value)}'"),
                 });
             }
             i = end;
-            if (result.Length > JinjaLimits.MaxText) throw JinjaLimits.TextTooLong;
         }
         if (next < values.Count && arguments is JinjaTuple) throw new ChatTemplateException("not all arguments converted during string formatting");
-        limits.Make(result.Length);
         return result.ToString();
     }
 }

@@ -78,9 +78,9 @@ internal sealed class JinjaParser
             case "call": return Call(line);
             case "with": return With(line);
             case "filter":
-                var filter = _expressions.ParseFilterChain();
+                var filters = _expressions.ParseFilterChain();
                 EndTag();
-                return new FilterStatement(line, filter, BodyUntil("endfilter"));
+                return new FilterStatement(line, filters, BodyUntil("endfilter"));
             case "generation":
                 EndTag();
                 return new GenerationStatement(line, BodyUntil("endgeneration"));
@@ -134,9 +134,9 @@ internal sealed class JinjaParser
             EndTag();
             return new SetStatement(line, target, value);
         }
-        var filter = _reader.TryOperator("|") ? _expressions.ParseFilterChain() : null;
+        var filters = _reader.TryOperator("|") ? _expressions.ParseFilterChain() : [];
         EndTag();
-        return new SetBlockStatement(line, target, filter, BodyUntil("endset"));
+        return new SetBlockStatement(line, target, filters, BodyUntil("endset"));
     }
 
     private MacroStatement Macro(int line)
@@ -144,7 +144,7 @@ internal sealed class JinjaParser
         var name = _reader.ExpectName();
         var parameters = Parameters();
         EndTag();
-        return new MacroStatement(line, name, parameters, MacroBody("endmacro"));
+        return MacroBody(line, name, parameters, "endmacro");
     }
 
     private CallStatement Call(int line)
@@ -152,17 +152,17 @@ internal sealed class JinjaParser
         var parameters = _reader.IsOperator("(") ? Parameters() : [];
         if (_expressions.Parse() is not CallExpression call) throw new ChatTemplateException($"line {line}: a call block needs a call.");
         EndTag();
-        return new CallStatement(line, call, new MacroStatement(line, "caller", parameters, MacroBody("endcall")));
+        return new CallStatement(line, call, MacroBody(line, "caller", parameters, "endcall"));
     }
 
-    // A loop around a macro is none of its own.
-    private Statement[] MacroBody(string end)
+    private MacroStatement MacroBody(int line, string name, (string, Expression?)[] parameters, string end)
     {
-        var loops = _loops;
-        _loops = 0;
-        var body = BodyUntil(end);
-        _loops = loops;
-        return body;
+        // A loop around a macro is none of its own, but what it mentions the one around it does as well.
+        var (loops, around) = (_loops, _expressions.Mentioned);
+        (_loops, _expressions.Mentioned) = (0, MacroExtras.None);
+        var macro = new MacroStatement(line, name, parameters, BodyUntil(end), _expressions.Mentioned);
+        (_loops, _expressions.Mentioned) = (loops, around | macro.Extras);
+        return macro;
     }
 
     private (string, Expression?)[] Parameters()

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Beam.ML.Vllm.Chat.Jinja;
 
 /// <summary>A parsed template.</summary>
@@ -13,15 +11,14 @@ internal sealed class JinjaTemplate
     public static JinjaTemplate Parse(string source) => new(JinjaParser.Parse(source));
 
     /// <exception cref="ChatTemplateException">The template raised an error, or went wrong.</exception>
-    /// <exception cref="OperationCanceledException">The token was canceled.</exception>
-    public string Render(IReadOnlyDictionary<string, object> variables, TimeProvider time, CancellationToken cancellationToken = default)
+    /// <exception cref="OperationCanceledException">The limits' token was canceled.</exception>
+    public string Render(IReadOnlyDictionary<string, object> variables, TimeProvider time, JinjaLimits limits)
     {
-        var limits = new JinjaLimits(cancellationToken);
         var globals = new JinjaScope(null);
-        foreach (var (name, function) in JinjaGlobals.Create(time, limits)) globals.Set(name, function);
+        foreach (var (name, function) in JinjaGlobals.Create(time)) globals.Set(name, function);
         var scope = new JinjaScope(globals);
         foreach (var (name, value) in variables) scope.Set(name, value);
-        var output = new StringBuilder();
+        var output = new JinjaText(limits);
         new JinjaInterpreter(limits).Run(_body, scope, output);
         return output.ToString();
     }

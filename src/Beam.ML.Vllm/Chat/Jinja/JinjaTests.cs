@@ -12,7 +12,9 @@ internal static class JinjaTests
         "lower", "upper", "escaped", "filter", "test",
     };
 
-    public static bool Apply(string name, object value, CallArguments arguments, int line) => name switch
+    public static bool Apply(string name, object value, CallArguments arguments, int line) => Apply(name, value, arguments, arguments.Limits, line);
+
+    private static bool Apply(string name, object value, CallArguments arguments, JinjaLimits limits, int line) => name switch
     {
         "defined" => value is not JinjaUndefined,
         "undefined" => value is JinjaUndefined,
@@ -29,18 +31,18 @@ internal static class JinjaTests
         "iterable" => value is string or List<object> or JinjaTuple or JinjaDict or JinjaUndefined,
         "callable" => value is JinjaFunction or LoopState { Recurse: not null },
         "sameas" => Same(value, arguments.Get(0, "other")),
-        "eq" or "equalto" or "==" => PythonObject.AreEqual(value, arguments.Get(0, "other")),
-        "ne" or "!=" => !PythonObject.AreEqual(value, arguments.Get(0, "other")),
-        "lt" or "lessthan" or "<" => PythonObject.Compare(value, arguments.Get(0, "other"), "<") < 0,
-        "le" or "<=" => PythonObject.Compare(value, arguments.Get(0, "other"), "<=") <= 0,
-        "gt" or "greaterthan" or ">" => PythonObject.Compare(value, arguments.Get(0, "other"), ">") > 0,
-        "ge" or ">=" => PythonObject.Compare(value, arguments.Get(0, "other"), ">=") >= 0,
-        "in" => PythonObject.Contains(arguments.Get(0, "seq"), value),
+        "eq" or "equalto" or "==" => PythonObject.AreEqual(value, arguments.Get(0, "other"), limits),
+        "ne" or "!=" => !PythonObject.AreEqual(value, arguments.Get(0, "other"), limits),
+        "lt" or "lessthan" or "<" => PythonObject.Compare(value, arguments.Get(0, "other"), limits, "<") < 0,
+        "le" or "<=" => PythonObject.Compare(value, arguments.Get(0, "other"), limits, "<=") <= 0,
+        "gt" or "greaterthan" or ">" => PythonObject.Compare(value, arguments.Get(0, "other"), limits, ">") > 0,
+        "ge" or ">=" => PythonObject.Compare(value, arguments.Get(0, "other"), limits, ">=") >= 0,
+        "in" => PythonObject.Contains(arguments.Get(0, "seq"), value, limits),
         "even" => Remainder(value, 2) == 0,
         "odd" => Remainder(value, 2) != 0,
         "divisibleby" => arguments.Integer(0, "num", 0) is not 0 and var divisor ? Remainder(value, divisor) == 0 : throw new ChatTemplateException("division by zero"),
-        "lower" => PythonObject.ToText(value) is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
-        "upper" => PythonObject.ToText(value) is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
+        "lower" => PythonText.IsLower(PythonObject.ToText(value, limits), limits),
+        "upper" => PythonText.IsUpper(PythonObject.ToText(value, limits), limits),
         "escaped" => false,
         "filter" => value is string filter && JinjaFilters.Exists(filter),
         "test" => value is string test && Exists(test),

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Beam.ML.Vllm.Chat.Jinja;
@@ -21,10 +22,10 @@ internal sealed record JinjaUndefined(string Message)
 
 internal sealed record JinjaTuple(IReadOnlyList<object> Items);
 
-/// <summary>A dictionary in the order of insertion, with Python's equality of keys.</summary>
-internal sealed class JinjaDict
+/// <summary>A dictionary in the order of insertion, with Python's equality of keys; looking them up is counted.</summary>
+internal sealed class JinjaDict(JinjaLimits limits)
 {
-    private readonly OrderedDictionary<object, object> _items = new(KeyComparer.Instance);
+    private readonly OrderedDictionary<object, object> _items = new(new KeyComparer(limits));
 
     public int Count => _items.Count;
 
@@ -38,28 +39,40 @@ internal sealed class JinjaDict
     {
         set
         {
-            if (key is List<object> or JinjaDict) throw new ChatTemplateException($"unhashable type: '{PythonObject.TypeName(key)}'");
+            if (key is List<object> or JinjaDict) throw KeyComparer.Unhashable(key);
             _items[key] = value;
         }
     }
 
     public bool TryGet(object key, out object value) => _items.TryGetValue(key, out value!);
 
-    private sealed class KeyComparer : IEqualityComparer<object>
+    private sealed class KeyComparer(JinjaLimits limits) : IEqualityComparer<object>
     {
-        public static KeyComparer Instance { get; } = new();
+        public static ChatTemplateException Unhashable(object key) => new($"unhashable type: '{PythonObject.TypeName(key)}'");
 
-        public new bool Equals(object? a, object? b) => PythonObject.AreEqual(a!, b!);
+        public new bool Equals(object? a, object? b) => PythonObject.AreEqual(a!, b!, limits);
 
-        public int GetHashCode(object key) => key switch
+        public int GetHashCode(object key)
         {
-            string s => s.GetHashCode(StringComparison.Ordinal),
-            bool b => (b ? 1.0 : 0.0).GetHashCode(),
-            long l => ((double)l).GetHashCode(),
-            double d => d.GetHashCode(),
-            JinjaTuple t => t.Items.Count,
-            _ => 0,
-        };
+            limits.Touch();
+            switch (key)
+            {
+                case string text:
+                    limits.Read(text.Length);
+                    return text.GetHashCode(StringComparison.Ordinal);
+                case JinjaTuple tuple:
+                    PythonObject.EnsureStack();
+                    var hash = new HashCode();
+                    foreach (var item in tuple.Items) hash.Add(GetHashCode(item));
+                    return hash.ToHashCode();
+                case List<object> or JinjaDict:
+                    throw Unhashable(key);
+                case JinjaUndefined:
+                    return 0;
+                default:
+                    return PythonObject.AsNumber(key) is { } number ? number.GetHashCode() : RuntimeHelpers.GetHashCode(key);
+            }
+        }
     }
 }
 
@@ -101,22 +114,26 @@ internal sealed record CallArguments(string Callee, IReadOnlyList<object> Positi
 /// <summary>Conversion from JSON.</summary>
 internal static class JinjaValues
 {
-    public static object FromJson(JsonElement json) => json.ValueKind switch
+    public static object FromJson(JsonElement json, JinjaLimits limits)
     {
-        JsonValueKind.String => json.GetString()!,
-        JsonValueKind.Number when json.TryGetInt64(out var integer) && json.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 => integer,
-        JsonValueKind.Number => (object)json.GetDouble(),
-        JsonValueKind.True => true,
-        JsonValueKind.False => false,
-        JsonValueKind.Array => json.EnumerateArray().Select(FromJson).ToList(),
-        JsonValueKind.Object => Dict(json),
-        _ => JinjaNone.Value,
-    };
+        PythonObject.EnsureStack();
+        return json.ValueKind switch
+        {
+            JsonValueKind.String => json.GetString()!,
+            JsonValueKind.Number when json.TryGetInt64(out var integer) && json.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 => integer,
+            JsonValueKind.Number => (object)json.GetDouble(),
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            JsonValueKind.Array => json.EnumerateArray().Select(item => FromJson(item, limits)).ToList(),
+            JsonValueKind.Object => Dict(json, limits),
+            _ => JinjaNone.Value,
+        };
+    }
 
-    private static JinjaDict Dict(JsonElement json)
+    private static JinjaDict Dict(JsonElement json, JinjaLimits limits)
     {
-        var dict = new JinjaDict();
-        foreach (var property in json.EnumerateObject()) dict[property.Name] = FromJson(property.Value);
+        var dict = new JinjaDict(limits);
+        foreach (var property in json.EnumerateObject()) dict[property.Name] = FromJson(property.Value, limits);
         return dict;
     }
 }

@@ -31,7 +31,7 @@ internal sealed class LoopState(IReadOnlyList<object> items, int depth, Func<Cal
     private object Changed(CallArguments arguments)
     {
         var now = new JinjaTuple(arguments.Positional);
-        var changed = _lastChanged is null || !PythonObject.AreEqual(_lastChanged, now);
+        var changed = _lastChanged is null || !PythonObject.AreEqual(_lastChanged, now, arguments.Limits);
         _lastChanged = now;
         return changed;
     }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Text;
+using System.Runtime.ExceptionServices;
 
 namespace Beam.ML.Vllm.Chat.Jinja;
 
@@ -20,34 +20,36 @@ internal static class PythonObject
         _ => true,
     };
 
-    public static bool AreEqual(object a, object b)
+    public static bool AreEqual(object a, object b, JinjaLimits limits)
     {
         EnsureStack();
+        limits.Touch();
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return a is long l && b is long m ? l == m : x == y;
         return (a, b) switch
         {
-            (string s, string t) => s == t,
-            (List<object> s, List<object> t) => SequencesEqual(s, t),
-            (JinjaTuple s, JinjaTuple t) => SequencesEqual(s.Items, t.Items),
-            (JinjaDict s, JinjaDict t) => s.Count == t.Count && s.Items.All(i => t.TryGet(i.Key, out var other) && AreEqual(i.Value, other)),
+            (string s, string t) => s.Length == t.Length && CommonLength(s, t, limits) == s.Length,
+            (List<object> s, List<object> t) => SequencesEqual(s, t, limits),
+            (JinjaTuple s, JinjaTuple t) => SequencesEqual(s.Items, t.Items, limits),
+            (JinjaDict s, JinjaDict t) => s.Count == t.Count && s.Items.All(i => t.TryGet(i.Key, out var other) && AreEqual(i.Value, other, limits)),
             (JinjaUndefined, JinjaUndefined) => true,
             _ => ReferenceEquals(a, b),
         };
     }
 
-    public static int Compare(object a, object b, string op = "<")
+    public static int Compare(object a, object b, JinjaLimits limits, string op = "<")
     {
         EnsureStack();
+        limits.Touch();
         if (a is long l && b is long m) return l.CompareTo(m);
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return x.CompareTo(y);
         switch (a, b)
         {
             case (string s, string t):
-                return CompareText(s, t);
+                return CompareText(s, t, limits);
             case (List<object> s, List<object> t):
-                return CompareSequences(s, t, op);
+                return CompareSequences(s, t, limits, op);
             case (JinjaTuple s, JinjaTuple t):
-                return CompareSequences(s.Items, t.Items, op);
+                return CompareSequences(s.Items, t.Items, limits, op);
         }
         if (a is JinjaUndefined u) throw u.Error;
         if (b is JinjaUndefined v) throw v.Error;
@@ -62,21 +64,56 @@ internal static class PythonObject
         _ => null,
     };
 
-    /// <summary>The items that a loop walks through; a text's are its characters, a dictionary's its keys.</summary>
-    public static IReadOnlyList<object> Iterate(object value) => value switch
+    /// <summary>The items of a list or a tuple, which are at hand; null for other values.</summary>
+    public static IReadOnlyList<object>? Items(object value) => value switch
     {
         List<object> list => list,
         JinjaTuple tuple => tuple.Items,
-        JinjaDict dict => [.. dict.Keys],
-        string { Length: > 8 * JinjaLimits.MaxItems } => throw JinjaLimits.TextTooLong,
-        string text => [.. text.EnumerateRunes().Select(r => (object)r.ToString())],
-        JinjaUndefined => [],
-        _ => throw new ChatTemplateException($"'{TypeName(value)}' object is not iterable"),
+        _ => null,
     };
 
-    public static long Length(object value) => value switch
+    /// <summary>The items that a loop walks through; a text's are its characters, a dictionary's its keys.</summary>
+    public static IReadOnlyList<object> Iterate(object value, JinjaLimits limits)
     {
-        string text => text.EnumerateRunes().Count(),
+        limits.Items(value is string s ? s.Length : value is JinjaDict d ? d.Count : Items(value)?.Count ?? 0);
+        return value switch
+        {
+            JinjaDict dict => [.. dict.Keys],
+            string text => [.. text.EnumerateRunes().Select(r => (object)r.ToString())],
+            JinjaUndefined => [],
+            _ => Items(value) ?? throw new ChatTemplateException($"'{TypeName(value)}' object is not iterable"),
+        };
+    }
+
+    /// <summary>The item at a place, counted from the end if negative; a text's is a character. Null if there is none.</summary>
+    public static object? ItemAt(object value, long place, JinjaLimits limits)
+    {
+        if (value is string text) return PythonText.CharacterAt(text, place, limits);
+        var items = Items(value) ?? Iterate(value, limits);
+        if (place < 0) place += items.Count;
+        return place >= 0 && place < items.Count ? items[(int)place] : null;
+    }
+
+    /// <summary>Sorts items by a key, those of equal ones in their order.</summary>
+    public static List<object> Sort(IReadOnlyCollection<object> items, Func<object, object> key, bool reverse, JinjaLimits limits)
+    {
+        var byKey = Comparer<object>.Create((x, y) => Compare(x, y, limits));
+        var keyed = items.Select(i => (Key: key(i), Item: i)).ToList();
+        try
+        {
+            return [.. (reverse ? keyed.OrderByDescending(k => k.Key, byKey) : keyed.OrderBy(k => k.Key, byKey)).Select(k => k.Item)];
+        }
+        catch (InvalidOperationException e) when (e.InnerException is ChatTemplateException or OperationCanceledException)
+        {
+            // What .NET makes of an exception of a comparer.
+            ExceptionDispatchInfo.Throw(e.InnerException);
+            throw;
+        }
+    }
+
+    public static long Length(object value, JinjaLimits limits) => value switch
+    {
+        string text => PythonText.Length(text, limits),
         List<object> list => list.Count,
         JinjaTuple tuple => tuple.Items.Count,
         JinjaDict dict => dict.Count,
@@ -84,21 +121,29 @@ internal static class PythonObject
         _ => throw new ChatTemplateException($"object of type '{TypeName(value)}' has no len()"),
     };
 
-    public static bool Contains(object container, object item) => container switch
+    public static bool Contains(object container, object item, JinjaLimits limits) => container switch
     {
-        string text => item is string part ? text.Contains(part, StringComparison.Ordinal)
+        string text => item is string part ? PythonText.Find(text, part, limits) >= 0
             : throw new ChatTemplateException($"'in <string>' requires string as left operand, not {TypeName(item)}"),
         JinjaDict dict => dict.TryGet(item, out _),
-        List<object> or JinjaTuple or JinjaUndefined => Iterate(container).Any(i => AreEqual(i, item)),
+        List<object> or JinjaTuple or JinjaUndefined => Iterate(container, limits).Any(i => AreEqual(i, item, limits)),
         _ => throw new ChatTemplateException($"argument of type '{TypeName(container)}' is not iterable"),
     };
 
     /// <summary>What <c>str()</c> gives.</summary>
-    public static string ToText(object value)
+    public static string ToText(object value, JinjaLimits limits)
     {
         if (value is string text) return text;
         if (value is JinjaUndefined) return "";
-        var result = new StringBuilder();
+        var result = new JinjaText(limits);
+        Write(value, result);
+        return result.ToString();
+    }
+
+    /// <summary>What <c>repr()</c> gives.</summary>
+    public static string ToQuotedText(object value, JinjaLimits limits)
+    {
+        var result = new JinjaText(limits);
         Write(value, result);
         return result.ToString();
     }
@@ -117,6 +162,12 @@ internal static class PythonObject
         JinjaNamespace => "Namespace",
         _ => "function",
     };
+
+    /// <summary>To be called by whatever goes down into a value.</summary>
+    public static void EnsureStack()
+    {
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new ChatTemplateException("values are nested too deeply");
+    }
 
     /// <summary>How Python writes a float.</summary>
     public static string FloatText(double value)
@@ -140,8 +191,7 @@ internal static class PythonObject
         return $"{sign}{whole[..(exponent + 1)]}.{(whole.Length > exponent + 1 ? whole[(exponent + 1)..] : "0")}";
     }
 
-    /// <summary>What <c>repr()</c> gives for a text.</summary>
-    public static void WriteQuoted(string text, StringBuilder result)
+    private static void WriteQuoted(string text, JinjaText result)
     {
         var quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
         result.Append(quote);
@@ -151,20 +201,19 @@ internal static class PythonObject
             else if (c == '\n') result.Append("\\n");
             else if (c == '\r') result.Append("\\r");
             else if (c == '\t') result.Append("\\t");
-            else if (c < ' ' || c == 0x7F) result.Append(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}");
+            else if (c < ' ' || c == 0x7F) result.Append($"\\x{(int)c:x2}");
             else result.Append(c);
         }
         result.Append(quote);
     }
 
-    private static void Write(object value, StringBuilder result)
+    private static void Write(object value, JinjaText result)
     {
         EnsureStack();
-        if (result.Length > JinjaLimits.MaxText) throw JinjaLimits.TextTooLong;
         switch (value)
         {
             case bool b: result.Append(b ? "True" : "False"); break;
-            case long l: result.Append(l); break;
+            case long l: result.Append(l.ToString(CultureInfo.InvariantCulture)); break;
             case double d: result.Append(FloatText(d)); break;
             case string s: WriteQuoted(s, result); break;
             case JinjaNone: result.Append("None"); break;
@@ -192,7 +241,7 @@ internal static class PythonObject
         }
     }
 
-    private static void WriteItems(IReadOnlyList<object> items, char start, char end, StringBuilder result)
+    private static void WriteItems(IReadOnlyList<object> items, char start, char end, JinjaText result)
     {
         result.Append(start);
         for (var i = 0; i < items.Count; i++)
@@ -203,34 +252,33 @@ internal static class PythonObject
         result.Append(end);
     }
 
-    private static bool SequencesEqual(IReadOnlyList<object> a, IReadOnlyList<object> b)
+    private static bool SequencesEqual(IReadOnlyList<object> a, IReadOnlyList<object> b, JinjaLimits limits)
     {
         if (a.Count != b.Count) return false;
         for (var i = 0; i < a.Count; i++)
-            if (!AreEqual(a[i], b[i])) return false;
+            if (!AreEqual(a[i], b[i], limits)) return false;
         return true;
     }
 
-    private static int CompareSequences(IReadOnlyList<object> a, IReadOnlyList<object> b, string op)
+    private static int CompareSequences(IReadOnlyList<object> a, IReadOnlyList<object> b, JinjaLimits limits, string op)
     {
         for (var i = 0; i < Math.Min(a.Count, b.Count); i++)
-            if (!AreEqual(a[i], b[i])) return Compare(a[i], b[i], op);
+            if (!AreEqual(a[i], b[i], limits)) return Compare(a[i], b[i], limits, op);
         return a.Count.CompareTo(b.Count);
     }
 
     // Python orders texts by code point, which UTF-16 does not beyond the first plane.
-    private static int CompareText(string a, string b)
+    private static int CompareText(string a, string b, JinjaLimits limits)
     {
-        for (var i = 0; i < Math.Min(a.Length, b.Length); i++)
-        {
-            if (a[i] == b[i]) continue;
-            return char.IsSurrogate(a[i]) == char.IsSurrogate(b[i]) ? a[i].CompareTo(b[i]) : char.IsSurrogate(a[i]) ? 1 : -1;
-        }
-        return a.Length.CompareTo(b.Length);
+        var i = CommonLength(a, b, limits);
+        if (i == a.Length || i == b.Length) return a.Length.CompareTo(b.Length);
+        return char.IsSurrogate(a[i]) == char.IsSurrogate(b[i]) ? a[i].CompareTo(b[i]) : char.IsSurrogate(a[i]) ? 1 : -1;
     }
 
-    private static void EnsureStack()
+    private static int CommonLength(string a, string b, JinjaLimits limits)
     {
-        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new ChatTemplateException("values are nested too deeply");
+        var length = a.AsSpan().CommonPrefixLength(b);
+        limits.Read(length);
+        return length;
     }
 }
