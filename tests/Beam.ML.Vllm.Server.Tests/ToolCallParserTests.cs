@@ -10,6 +10,13 @@ public sealed class ToolCallParserTests
     [TestCase("hermes", "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"</b>\"}}", "", "f {\"a\": \"</b>\"}")]
     [TestCase("hermes", "a < b <tool", "a < b <tool", "")]
     [TestCase("hermes", "<tool_call>no json</tool_call> after", "<tool_call>no json</tool_call> after", "")]
+    [TestCase("hermes", "<<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"<</tool\"}}<</tool_call>", "<<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"<</tool\"}}<</tool_call>", "")]
+    [TestCase("hermes", "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"<</tool\"}}</tool_call>\n so it is", "so it is", "f {\"a\": \"<</tool\"}")]
+    [TestCase("hermes", "<tool_call>{\"name\": \"\\ud800\"}</tool_call>", "<tool_call>{\"name\": \"\\ud800\"}</tool_call>", "")]
+    [TestCase("hermes", "<tool_call>", "<tool_call>", "")]
+    [TestCase("llama3_json", " \n<|python", " \n<|python", "")]
+    [TestCase("llama3_json", " \n<|python_tag|>no json ", " \n<|python_tag|>no json ", "")]
+    [TestCase("llama3_json", "  ", "  ", "")]
     [TestCase("llama3_json", "Just text.", "Just text.", "")]
     [TestCase("llama3_json", "{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "", "f {\"a\": 1}")]
     [TestCase("llama3_json", "<|python_tag|>{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"g\", \"parameters\": {}}", "", "f {};g {}")]
@@ -37,6 +44,28 @@ public sealed class ToolCallParserTests
             Assert.That(parsed.SelectMany(p => p.Calls).Select(c => $"{c.Name} {c.Arguments}"), Is.EqualTo(new[] { """f {"a": "}\"{"}""", "g {}" }), $"pieces of {size}");
             Assert.That(string.Concat(parsed.Select(p => p.Content)), Is.Empty);
             if (size == 1) Assert.That(Array.FindIndex(parsed, p => p.Calls.Count > 0), Is.EqualTo(Text.IndexOf(", {\"name\": \"g\"", StringComparison.Ordinal) - 1));
+        }
+    }
+
+    // Four times as many pieces take about four times the memory; what goes through all of them for each takes sixteen times.
+    [TestCase("hermes", "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"")]
+    [TestCase("hermes", "")]
+    [TestCase("llama3_json", "{\"name\": \"f\", \"arguments\": {\"a\": \"")]
+    [TestCase("llama3_json", "<|python_tag|>")]
+    [TestCase("llama3_json", " ")]
+    public void The_work_of_a_call_grows_as_its_length_does(string parser, string beginning)
+    {
+        AllocatedBy(1000);
+        Assert.That(AllocatedBy(8000), Is.LessThan(8 * AllocatedBy(2000) + (1 << 16)));
+
+        long AllocatedBy(int pieces)
+        {
+            var subject = ToolCallParser.Create(parser);
+            var piece = beginning == " " ? "    " : "abcd";
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            subject.Append(beginning, ends: false);
+            for (var i = 0; i < pieces; i++) subject.Append(piece, ends: false);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
         }
     }
 

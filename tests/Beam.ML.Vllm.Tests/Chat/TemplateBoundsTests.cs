@@ -13,8 +13,6 @@ public sealed class TemplateBoundsTests
 
     private static string Repeat(string text, int count) => string.Concat(Enumerable.Repeat(text, count));
 
-    private static string Render(string source, object? s = null) => JinjaTemplate.Parse(source).Render(Variables(s, new JinjaLimits()), TimeProvider.System, new JinjaLimits());
-
     private static Dictionary<string, object> Variables(object? s, JinjaLimits limits) => new() { ["s"] = JinjaValues.FromJson(JsonSerializer.SerializeToElement(s), limits) };
 
     private static IEnumerable<TestCaseData> Growing()
@@ -56,7 +54,8 @@ public sealed class TemplateBoundsTests
         }
     }
 
-    // Each would take hours, or all memory, if it were only counted as one step.
+    // Each would take hours, or all memory, if it were only counted as one step. The work allowed is a small part of what it is elsewhere, so
+    // that the tests are quick.
     [TestCase(Shared + "{{ ns.a == ns.b }}")]
     [TestCase(Shared + "{{ ns.l < ns.m }}")]
     [TestCase(Shared + "{{ {ns.a: 1} }}")]
@@ -66,22 +65,23 @@ public sealed class TemplateBoundsTests
     [TestCase(Shared + "{{ [ns.l, ns.m] | sort }}")]
     [TestCase(Shared + "{{ ns.l in [ns.m] }}")]
     [TestCase(Shared + "{{ [ns.l, 1].index(ns.m) }}")]
-    [TestCase("{% set x = 'a' * 50000000 %}{{ (x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x) | length }}")]
-    [TestCase("{% set x = '&' * 50000000 %}{{ x | e | length }}")]
-    [TestCase("{% set x = 'é' * 50000000 %}{{ x | urlencode | length }}")]
-    [TestCase("{% set x = 'a\n' * 10000000 %}{{ x.splitlines() | length }}")]
-    [TestCase("{% set x = 'a ' * 10000000 %}{{ x.split() | length }}")]
-    [TestCase("{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% if {x: 1}[x] %}{% endif %}{% endfor %}")]
-    [TestCase("{% set x = 'a' * 1000000 %}{% set y = 'a' * 1000000 %}{% for i in range(100000) %}{% if x == y %}{% endif %}{% endfor %}")]
-    [TestCase("{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% if x.startswith((x, x)) %}{% endif %}{% endfor %}")]
-    [TestCase("{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% if x is lower or x is upper %}{% endif %}{% endfor %}")]
-    [TestCase("{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% if x[999999] %}{% endif %}{% endfor %}")]
-    [TestCase("{% set x = 'a' * 1000000 %}{{ x.strip(x) }}{% for i in range(100000) %}{{ x.strip(x) }}{% endfor %}")]
-    [TestCase("{% set x = [1] * 1000000 %}{% for i in range(100000) %}{% if x | list | select | map('abs') | list %}{% endif %}{% endfor %}")]
-    [TestCase("{% set x = [1] * 1000000 %}{% for i in range(100000) %}{% if 2 in x or x.count(1) == 2 %}{% endif %}{% endfor %}")]
-    [TestCase("{% set x = ['a.' * 1000] * 1000000 %}{{ [{}] | map(attribute='a.' * 1000000) | list }}{{ x | map(attribute=x[0]) | list }}")]
-    [TestCase("{% set ns = namespace(x=[1]) %}{% for i in range(50000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | map(*(['map'] * 50000)) | list }}")]
-    public void A_template_that_would_take_hours_ends_in_an_error(string source) => Assert.That(() => Render(source), Throws.TypeOf<ChatTemplateException>());
+    [TestCase("{% set x = 'a' * 1000000 %}{{ (x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x ~ x) | length }}")]
+    [TestCase("{% set x = '&' * 1000000 %}{{ x | e | length }}")]
+    [TestCase("{% set x = 'é' * 1000000 %}{{ x | urlencode | length }}")]
+    [TestCase("{% set x = 'a\n' * 1000000 %}{{ x.splitlines() | length }}")]
+    [TestCase("{% set x = 'a ' * 1000000 %}{{ x.split() | length }}")]
+    [TestCase("{% set x = 'a' * 100000 %}{% for i in range(100000) %}{% if {x: 1}[x] %}{% endif %}{% endfor %}")]
+    [TestCase("{% set x = 'a' * 100000 %}{% set y = 'a' * 100000 %}{% for i in range(100000) %}{% if x == y %}{% endif %}{% endfor %}")]
+    [TestCase("{% set x = 'a' * 100000 %}{% for i in range(100000) %}{% if x.startswith((x, x)) %}{% endif %}{% endfor %}")]
+    [TestCase("{% set x = 'a' * 100000 %}{% for i in range(100000) %}{% if x is lower or x is upper %}{% endif %}{% endfor %}")]
+    [TestCase("{% set x = 'a' * 100000 %}{% for i in range(100000) %}{% if x[99999] %}{% endif %}{% endfor %}")]
+    [TestCase("{% set x = 'a' * 100000 %}{{ x.strip(x) }}{% for i in range(100000) %}{{ x.strip(x) }}{% endfor %}")]
+    [TestCase("{% set x = [1] * 100000 %}{% for i in range(100000) %}{% if x | list | select | map('abs') | list %}{% endif %}{% endfor %}")]
+    [TestCase("{% set x = [1] * 100000 %}{% for i in range(100000) %}{% if 2 in x or x.count(1) == 2 %}{% endif %}{% endfor %}")]
+    [TestCase("{% set x = ['a.' * 1000] * 100000 %}{{ [{}] | map(attribute='a.' * 100000) | list }}{{ x | map(attribute=x[0]) | list }}")]
+    [TestCase("{% set ns = namespace(x=[1]) %}{% for i in range(5000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | map(*(['map'] * 5000)) | list }}")]
+    public void A_template_that_would_take_hours_ends_in_an_error(string source) => 
+        Assert.That(() => JinjaTemplate.Parse(source).Render(new Dictionary<string, object>(), TimeProvider.System, new JinjaLimits(maxWork: JinjaLimits.MaxWork / 64)), Throws.TypeOf<ChatTemplateException>());
 
     [Test]
     public void A_template_is_rendered_or_refused_however_deep_it_is_and_small_the_stack()
@@ -89,9 +89,9 @@ public sealed class TemplateBoundsTests
         static string Nested(string open, string inner, string close, int depth) => Repeat(open, depth) + inner + Repeat(close, depth);
         List<string> sources =
         [
-            "{% filter e" + Repeat("|e", 400_000) + " %}x{% endfilter %}", "{% set x | e" + Repeat("|e", 400_000) + " %}x{% endset %}", "{{ 'x' " + Repeat("|e", 400_000) + " }}",
-            "{% if 0 %}" + Repeat("{% elif 0 %}", 50_000) + "{% endif %}", "{{ 1" + Repeat(" ~ 1", 200_000) + " }}", "{{ x" + Repeat(".a", 400_000) + " }}", "{{ 1" + Repeat(" < 2", 200_000) + " }}",
-            "{{ 1" + Repeat(" + 1", 200_000) + " }}", "{{ 1" + Repeat(" or 1", 200_000) + " }}", "{{ x" + Repeat("()", 400_000) + " }}", "{{ 1" + Repeat(" if 0", 200_000) + " }}", "{{ 1" + Repeat(" is odd", 100_000) + " }}",
+            "{% filter e" + Repeat("|e", 20_000) + " %}x{% endfilter %}", "{% set x | e" + Repeat("|e", 20_000) + " %}x{% endset %}", "{{ 'x' " + Repeat("|e", 20_000) + " }}",
+            "{% if 0 %}" + Repeat("{% elif 0 %}", 20_000) + "{% endif %}", "{{ 1" + Repeat(" ~ 1", 20_000) + " }}", "{{ x" + Repeat(".a", 20_000) + " }}", "{{ 1" + Repeat(" < 2", 20_000) + " }}",
+            "{{ 1" + Repeat(" + 1", 20_000) + " }}", "{{ 1" + Repeat(" or 1", 20_000) + " }}", "{{ x" + Repeat("()", 20_000) + " }}", "{{ 1" + Repeat(" if 0", 20_000) + " }}", "{{ 1" + Repeat(" is odd", 20_000) + " }}",
             "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}", "{% macro m() %}{% call m() %}{% endcall %}{% endmacro %}{{ m() }}", "{% macro m(a=m()) %}{% endmacro %}{{ m() }}",
             "{% set ns = namespace(x=[]) %}{% for i in range(20000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}{% for i in ns.x recursive %}{{ loop(i) }}{% endfor %}",
             "{% set ns = namespace(x=[]) %}{% for i in range(20000) %}{% set ns.x = [ns.x] %}{% endfor %}{% for i in ns.x recursive %}{{ loop(i) }}{% endfor %}",
@@ -99,7 +99,7 @@ public sealed class TemplateBoundsTests
             "{% set ns = namespace(x=()) %}{% for i in range(20000) %}{% set ns.x = (ns.x,) %}{% endfor %}{{ {ns.x: 1} }}",
             "{% set ns = namespace(x=[1]) %}{% for i in range(20000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | map(*(['map'] * 900)) | list }}",
         ];
-        foreach (var depth in (int[])[20, 140, 100_000])
+        foreach (var depth in (int[])[20, 140, 20_000])
             sources.AddRange(
             [
                 Nested("{% if 1 %}", "x", "{% endif %}", depth), Nested("{% for i in [1] %}", "x", "{% endfor %}", depth), Nested("{% filter e %}", "x", "{% endfilter %}", depth / 2),

@@ -6,8 +6,11 @@ namespace Beam.ML.Vllm.Chat.Jinja;
 /// Bounds what one rendering may do, so that a hostile template, or a hostile conversation for an honest one, ends in an error. Whatever takes
 /// time is counted where it is done, in characters that are read or written or what takes as long: all functions are linear in what they count.
 /// </summary>
-internal sealed class JinjaLimits(CancellationToken cancellationToken = default)
+internal sealed class JinjaLimits(CancellationToken cancellationToken = default, long maxWork = JinjaLimits.MaxWork)
 {
+    /// <summary>What a rendering may come to: a few seconds at worst.</summary>
+    public const long MaxWork = 256L << 20;
+
     /// <summary>The longest text, in UTF-16 code units.</summary>
     public const int MaxText = 64 << 20;
 
@@ -17,7 +20,6 @@ internal sealed class JinjaLimits(CancellationToken cancellationToken = default)
     /// <summary>The longest range, as in Jinja's sandbox.</summary>
     public const int MaxRange = 100_000;
 
-    private const long MaxWork = 256L << 20;
     private const int StepWork = 16;
     private const int ItemWork = 4;
     private const int LookEvery = 1 << 16;
@@ -40,7 +42,7 @@ internal sealed class JinjaLimits(CancellationToken cancellationToken = default)
     /// <summary>Counts characters that are looked at.</summary>
     public void Read(long characters)
     {
-        Work += Math.Min(characters, MaxWork + 1);
+        Work += Math.Min(characters, maxWork + 1);
         if (Work >= _lookAt) Look();
     }
 
@@ -75,8 +77,8 @@ internal sealed class JinjaLimits(CancellationToken cancellationToken = default)
 
     private void Look()
     {
-        if (Work > MaxWork) throw new ChatTemplateException($"the template takes more than the work of {MaxWork} characters");
+        if (Work > maxWork) throw new ChatTemplateException($"the template takes more than the work of {maxWork} characters");
         cancellationToken.ThrowIfCancellationRequested();
-        _lookAt = Math.Min(Work + LookEvery, MaxWork + 1);
+        _lookAt = Math.Min(Work + LookEvery, maxWork + 1);
     }
 }

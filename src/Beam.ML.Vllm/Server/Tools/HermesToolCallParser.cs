@@ -5,57 +5,70 @@ namespace Beam.ML.Vllm.Server.Tools;
 /// <summary>Calls between <c>&lt;tool_call&gt;</c> tags, as Hermes and Qwen models write them.</summary>
 internal sealed class HermesToolCallParser : ToolCallParser
 {
+    // A tag has its '<' at its start alone: what does not go on with one can but begin it.
     private const string Start = "<tool_call>";
     private const string End = "</tool_call>";
 
-    private string _pending = "";
+    private readonly StringBuilder _call = new();
     private bool _inCall;
-    private bool _hadCall;
+
+    // Line breaks between calls belong to neither.
+    private bool _skipsSpace;
+
+    // How much has come of the tag that is looked for.
+    private int _matched;
 
     public override ParsedText Append(string text, bool ends)
     {
-        _pending += text;
         var content = new StringBuilder();
         var calls = new List<ToolCall>();
-        while (_inCall ? TakeCall(content, calls, ends) : TakeText(content, ends))
+        foreach (var character in text)
         {
+            if (!_inCall) TakeOfText(character, content);
+            else if (EndsCall(character)) TakeCall(End, content, calls);
         }
 
+        if (ends && _inCall) TakeCall("", content, calls);
+        else if (ends) content.Append(Start, 0, _matched);
         return new ParsedText(content.ToString(), calls);
     }
 
-    /// <summary>Takes text up to the next call; returns whether one begins.</summary>
-    private bool TakeText(StringBuilder content, bool ends)
+    private void TakeOfText(char character, StringBuilder content)
     {
-        // Line breaks between calls belong to neither.
-        if (_hadCall) _pending = _pending.TrimStart();
-        var start = _pending.IndexOf(Start, StringComparison.Ordinal);
-        var length = start >= 0 ? start : _pending.Length - (ends ? 0 : HeldBack());
-        content.Append(_pending, 0, length);
-        _pending = _pending[(start >= 0 ? start + Start.Length : length)..];
-        _inCall = start >= 0;
-        return _inCall;
+        if (_skipsSpace && char.IsWhiteSpace(character)) return;
+        _skipsSpace = false;
+        if (character == Start[_matched])
+        {
+            if (++_matched == Start.Length) (_inCall, _matched) = (true, 0);
+            return;
+        }
+
+        content.Append(Start, 0, _matched);
+        _matched = character == Start[0] ? 1 : 0;
+        if (_matched == 0) content.Append(character);
     }
 
-    /// <summary>Takes a call to its end; returns whether it has one.</summary>
-    private bool TakeCall(StringBuilder content, List<ToolCall> calls, bool ends)
+    private bool EndsCall(char character)
     {
-        var end = _pending.IndexOf(End, StringComparison.Ordinal);
-        if (end < 0 && !ends) return false;
-        var call = end < 0 ? _pending : _pending[..end];
-        if (ReadCalls(call) is { } read) calls.AddRange(read);
-        else content.Append(Start).Append(call).Append(end < 0 ? "" : End);
-        _hadCall |= calls.Count > 0;
-        _pending = end < 0 ? "" : _pending[(end + End.Length)..];
-        _inCall = false;
-        return _pending.Length > 0;
+        _call.Append(character);
+        _matched = character == End[_matched] ? _matched + 1 : character == End[0] ? 1 : 0;
+        return _matched == End.Length;
     }
 
-    /// <summary>Characters at the end that a tag may begin with.</summary>
-    private int HeldBack()
+    private void TakeCall(string end, StringBuilder content, List<ToolCall> calls)
     {
-        for (var length = Math.Min(Start.Length - 1, _pending.Length); length > 0; length--)
-            if (_pending.EndsWith(Start[..length], StringComparison.Ordinal)) return length;
-        return 0;
+        var call = _call.ToString(0, _call.Length - end.Length);
+        if (ReadCalls(call) is { } read)
+        {
+            calls.AddRange(read);
+            _skipsSpace = true;
+        }
+        else
+        {
+            content.Append(Start).Append(call).Append(end);
+        }
+
+        _call.Clear();
+        (_inCall, _matched) = (false, 0);
     }
 }

@@ -58,8 +58,9 @@ internal abstract class ToolCallParser
                 at += (int)reader.BytesConsumed;
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // It is no JSON, or half of a surrogate pair is in what is read of it.
             return null;
         }
 
