@@ -57,6 +57,7 @@ public sealed class AccessLogTests
         await using var server = await TestServer.StartAsync();
         var messages = new[] { new { role = "user", content = "a" } };
         Assert.That((await server.ErrorAsync("/v1/chat/completions", new { messages, logprobs = true, top_logprobs = 25 })).Text("param"), Is.EqualTo("top_logprobs"));
+        Assert.That((await server.ErrorAsync("/v1/chat/completions", new { messages, min_tokens = 1020 })).Text("param"), Is.EqualTo("min_tokens"));
         var lengthy = new[] { new { role = "user", content = string.Join(' ', Enumerable.Repeat("Mexico", 2000)) } };
         Assert.That((await server.ErrorAsync("/v1/chat/completions", new { messages = lengthy })).Text("param"), Is.EqualTo("messages"));
         Assert.That((await server.ErrorAsync("/v1/embeddings", new { input = new[] { 99_999_999 } })).Text("param"), Is.EqualTo("input"));

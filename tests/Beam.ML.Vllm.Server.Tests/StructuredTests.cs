@@ -60,7 +60,6 @@ public sealed class StructuredTests
         Assert.That(calls.Select(c => c.At("index").GetInt32()), Is.All.Zero);
         Assert.That((calls[0].Text("type"), calls[0].Text("function", "name"), calls[0].Text("id")!.Length), Is.EqualTo(("function", "check", message.Text("tool_calls", 0, "id")!.Length)));
         Assert.That(calls[1..].Any(c => c.TryGetProperty("id", out _) || c.At("function").TryGetProperty("name", out _)), Is.False);
-        Assert.That(calls, Has.Count.GreaterThan(1), "the arguments come in pieces");
         Assert.That(string.Concat(calls.Select(c => c.Text("function", "arguments"))), Is.EqualTo(message.Text("tool_calls", 0, "function", "arguments")));
         Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools, tool_choice = new { type = "function", function = new { name = "other" } } })).Text("message"), Does.Contain("'other'"));
         Assert.That((await server.ErrorAsync(Chat, new { messages = Question, tools = Tools, tool_choice = "sometimes" })).Text("param"), Is.EqualTo("tool_choice"));
