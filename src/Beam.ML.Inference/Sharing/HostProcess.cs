@@ -34,7 +34,7 @@ internal sealed class HostProcess : IAsyncDisposable
 
     public int Id => process.Id;
 
-    /// <summary>When the process started, in ticks of UTC; 0 if it is gone already.</summary>
+    /// <summary>When the process started, as <see cref="LeftoverHost.StartOf"/> tells it; 0 if it is gone already.</summary>
     public long StartedTicks { get; }
 
     public Task<int> Exited => process.Exited;
@@ -103,35 +103,55 @@ internal sealed class HostProcess : IAsyncDisposable
 /// </summary>
 internal static class LeftoverHost
 {
-    // Start times are computed from ticks since boot, and vary a little with who computes them.
-    private static readonly TimeSpan StartTolerance = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
 
+    // Windows and macOS tell when a process started by a clock that may be set meanwhile.
+    private static readonly long StartTolerance = OperatingSystem.IsLinux() ? 0 : TimeSpan.FromSeconds(2).Ticks;
+
+    /// <summary>
+    /// What tells a process from a later one of the same id: when it started, on Linux in clock ticks since boot, which no change of the
+    /// clock touches, elsewhere in ticks of UTC. Null if there is no such process.
+    /// </summary>
     public static long? StartOf(int processId)
     {
         try
         {
+            if (OperatingSystem.IsLinux()) return StartOfLinux(File.ReadAllText($"/proc/{processId}/stat"));
             using var process = Process.GetProcessById(processId);
             return process.StartTime.ToUniversalTime().Ticks;
         }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
         {
             return null;
         }
     }
 
-    public static async Task EndAsync(HostRecord? record)
+    /// <summary>
+    /// Field 22 of /proc/…/stat; null for a process that has ended and was not waited for, as in a container whose first process never
+    /// waits for others. The name, field 2, is in parentheses and may have any characters in it.
+    /// </summary>
+    private static long? StartOfLinux(string stat)
     {
-        if (record is null || record.ProcessId <= 0 || record.ProcessStarted == 0) return;
-        if (StartOf(record.ProcessId) is not { } started || Math.Abs(started - record.ProcessStarted) > StartTolerance.Ticks) return;
+        var fields = stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return fields.Length > 19 && fields[0] is not ("Z" or "X") && long.TryParse(fields[19], NumberStyles.None, CultureInfo.InvariantCulture, out var start) ? start : null;
+    }
+
+    public static async Task EndAsync(HostRecord? record, CancellationToken cancellationToken)
+    {
+        if (record is null || record.ProcessId <= 0 || record.ProcessStarted == 0 || !IsThere(record)) return;
         try
         {
             using var process = Process.GetProcessById(record.ProcessId);
             process.Kill();
-            await process.WaitForExitAsync();
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
         {
             // It ended by itself.
         }
+
+        while (IsThere(record)) await Task.Delay(PollInterval, cancellationToken);
     }
+
+    private static bool IsThere(HostRecord record) =>
+        StartOf(record.ProcessId) is { } started && Math.Abs(started - record.ProcessStarted) <= StartTolerance;
 }

@@ -12,7 +12,7 @@ internal sealed record HostRecord
     /// <summary>The host's process.</summary>
     public required int ProcessId { get; init; }
 
-    /// <summary>When that process started, in ticks of UTC: tells it from another that got the same id later.</summary>
+    /// <summary>When that process started, as <see cref="LeftoverHost.StartOf"/> tells it: tells it from another that got the same id later.</summary>
     public required long ProcessStarted { get; init; }
 
     /// <summary>The worker that holds the lease.</summary>

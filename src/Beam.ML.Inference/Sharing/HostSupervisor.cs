@@ -43,7 +43,7 @@ internal sealed class HostSupervisor
             using var lease = await AcquireAsync(cancellationToken);
             // Whoever waited behind the last owner may find that a host is up by now, but the lease says that its owner is gone.
             var leftover = directory.Read();
-            await LeftoverHost.EndAsync(leftover);
+            await LeftoverHost.EndAsync(leftover, cancellationToken);
             HostSocket.Delete(leftover?.Socket ?? "");
             await SuperviseAsync(cancellationToken);
         }
