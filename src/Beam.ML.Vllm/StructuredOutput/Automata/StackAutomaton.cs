@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Beam.ML.Vllm.StructuredOutput.Grammars;
 
 namespace Beam.ML.Vllm.StructuredOutput.Automata;
@@ -9,7 +10,7 @@ namespace Beam.ML.Vllm.StructuredOutput.Automata;
 /// deterministic automaton. Each step is linear in the grammar and in the stacks, whatever its ambiguity. Safe for several threads: what is
 /// known is read without a lock, and one step at a time is found out.
 /// </summary>
-internal sealed class StackAutomaton
+internal sealed partial class StackAutomaton
 {
     private const int MaxNodes = 1 << 14;
 
@@ -205,17 +206,36 @@ internal sealed class StackAutomaton
     private StackNode Union(List<StackNode> nodes)
     {
         if (nodes.Count <= 2) return nodes.Count == 0 ? Dead : Union(nodes[0], nodes[^1]);
-        var merged = new SortedDictionary<int, List<StackNode>>();
+        var merged = new Dictionary<int, Meeting>();
         var isEnd = false;
         foreach (var node in nodes)
         {
             isEnd |= node.IsEnd;
             Work(node.States.Length + 1);
-            for (var i = 0; i < node.States.Length; i++)
-                if (!merged.TryGetValue(node.States[i], out var below)) merged.Add(node.States[i], [node.Below[i]]);
-                else if (below[^1] != node.Below[i]) below.Add(node.Below[i]);
+            for (var i = 0; i < node.States.Length; i++) CollectionsMarshal.GetValueRefOrAddDefault(merged, node.States[i], out _).Add(node.Below[i]);
         }
-        return Intern([.. merged.Keys], [.. merged.Values.Select(Union)], isEnd);
+        int[] states = [.. merged.Keys];
+        Array.Sort(states);
+        var united = new StackNode[states.Length];
+        for (var i = 0; i < united.Length; i++) united[i] = Union(merged[states[i]]);
+        return Intern(states, united, isEnd);
+    }
+
+    private StackNode Union(Meeting meeting) => meeting.Several is { } several ? Union(several) : meeting.Only!;
+
+    /// <summary>Stacks that come to the same place; as a rule it is one.</summary>
+    private struct Meeting
+    {
+        public StackNode? Only { get; private set; }
+
+        public List<StackNode>? Several { get; private set; }
+
+        public void Add(StackNode node)
+        {
+            if (Only is null) Only = node;
+            else if (Several is not null && Several[^1] != node) Several.Add(node);
+            else if (Several is null && Only != node) Several = [Only, node];
+        }
     }
 
     private (int Count, byte[] ClassOf) FindClasses()
@@ -232,128 +252,5 @@ internal sealed class StackAutomaton
         var current = 0;
         for (var b = 1; b < 256; b++) classOf[b] = (byte)(starts[b] ? ++current : current);
         return (current + 1, classOf);
-    }
-
-    /// <summary>
-    /// States reached by a byte, each with the stacks below it, on the way to the place that they make up. Ends of rules are taken off the
-    /// stacks first; then rules are entered, each once, after all that enter it.
-    /// </summary>
-    private sealed class Seeds(StackAutomaton automaton)
-    {
-        private readonly StateGraph _graph = automaton._graph;
-        private readonly HashSet<(int State, int Below)> _seen = [];
-        private readonly Stack<(int State, StackNode Below)> _pending = new();
-        private readonly Dictionary<int, List<StackNode>> _reached = [];
-        private readonly Dictionary<int, List<StackNode>> _entered = [];
-        private readonly PriorityQueue<int, int> _order = new();
-        private readonly SortedDictionary<int, StackNode> _stable = [];
-        private readonly HashSet<int> _open = [];
-        private readonly Stack<int> _states = new();
-        private bool _isEnd;
-
-        public void Clear()
-        {
-            _seen.Clear();
-            _pending.Clear();
-            _reached.Clear();
-            _entered.Clear();
-            _order.Clear();
-            _stable.Clear();
-            _isEnd = false;
-        }
-
-        public void Add(int state, StackNode below)
-        {
-            if (_seen.Add((state, below.Id))) _pending.Push((state, below));
-        }
-
-        public void Begin(int rule, StackNode below)
-        {
-            if (automaton._nullable[rule]) _isEnd |= below.IsEnd;
-            Enter(rule, below);
-        }
-
-        public StackNode Settle()
-        {
-            while (_pending.TryPop(out var item))
-            {
-                automaton.Work(1);
-                var (state, below) = item;
-                Reach(_reached, state, below);
-                if (_graph.Accepts(state))
-                {
-                    _isEnd |= below.IsEnd;
-                    for (var i = 0; i < below.States.Length; i++) Add(below.States[i], below.Below[i]);
-                }
-                for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
-                {
-                    ref readonly var e = ref _graph[edge];
-                    if (e.Kind == EdgeKind.Silent || (e.Kind == EdgeKind.Call && automaton._nullable[e.Rule])) Add(e.Target, below);
-                }
-            }
-            foreach (var (state, belows) in _reached)
-            {
-                var below = automaton.Union(belows);
-                EnterCalls(state, below);
-                if (ReadsBytes(state)) _stable[state] = below;
-            }
-            while (_order.TryDequeue(out var rule, out _)) Open(rule, automaton.Union(_entered[rule]));
-            return automaton.Intern([.. _stable.Keys], [.. _stable.Values], _isEnd);
-        }
-
-        // From the start of a rule: its ends without a byte were dealt with where it was called.
-        private void Open(int rule, StackNode below)
-        {
-            var start = _graph.Starts[rule];
-            _open.Clear();
-            _open.Add(start);
-            _states.Clear();
-            _states.Push(start);
-            while (_states.TryPop(out var state))
-            {
-                automaton.Work(1);
-                if (ReadsBytes(state)) _stable[state] = _stable.TryGetValue(state, out var known) ? automaton.Union(known, below) : below;
-                EnterCalls(state, below);
-                for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
-                {
-                    ref readonly var e = ref _graph[edge];
-                    if ((e.Kind == EdgeKind.Silent || (e.Kind == EdgeKind.Call && automaton._nullable[e.Rule])) && _open.Add(e.Target)) _states.Push(e.Target);
-                }
-            }
-        }
-
-        private void EnterCalls(int state, StackNode below)
-        {
-            var edges = 0;
-            for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
-            {
-                ref readonly var e = ref _graph[edge];
-                edges++;
-                if (e.Kind != EdgeKind.Call) continue;
-                automaton.Work(1);
-                if (automaton._returns[e.Target]) Enter(e.Rule, below);
-                else if (below.Depth < Limits.StackDepth) Enter(e.Rule, automaton.Intern([e.Target], [below], isEnd: false));
-            }
-            automaton.Work(edges / EdgesOfStep);
-        }
-
-        private void Enter(int rule, StackNode below)
-        {
-            if (!_entered.ContainsKey(rule)) _order.Enqueue(rule, automaton._ranks[rule]);
-            Reach(_entered, rule, below);
-        }
-
-        private static void Reach(Dictionary<int, List<StackNode>> map, int key, StackNode below)
-        {
-            if (!map.TryGetValue(key, out var known)) map.Add(key, [below]);
-            else if (known[^1] != below) known.Add(below);
-        }
-
-        private bool ReadsBytes(int state)
-        {
-            for (var edge = _graph.FirstEdge(state); edge >= 0; edge = _graph[edge].Next)
-                if (_graph[edge].Kind == EdgeKind.Byte) return true;
-            return false;
-        }
     }
 }
