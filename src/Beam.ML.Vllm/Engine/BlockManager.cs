@@ -2,7 +2,8 @@ namespace Beam.ML.Vllm.Engine;
 
 /// <summary>
 /// Owns the blocks of the KV cache: which are free, how many sequences hold each, and which hold a known prefix. A free block keeps its
-/// contents, and can be found by its hash, until it is given out again; the one that was freed longest ago goes first.
+/// contents, and can be found by its hash, until it is given out again; those that nobody can find go first, then the one that was freed
+/// longest ago.
 /// </summary>
 internal sealed class BlockManager
 {
@@ -19,7 +20,7 @@ internal sealed class BlockManager
         // The last entry is the head of the list of free blocks, which is a ring.
         _blocks = new Block[blocks + 1];
         _blocks[blocks] = new Block { Next = blocks, Previous = blocks };
-        for (var i = 0; i < blocks; i++) PushFree(i);
+        for (var i = blocks - 1; i >= 0; i--) PushFree(i);
     }
 
     public int BlockSize { get; }
@@ -96,16 +97,18 @@ internal sealed class BlockManager
     }
 
     /// <summary>Takes a sequence's blocks back, the last one first: the ends of prefixes are of use to fewer than their beginnings.</summary>
-    public void Free(Sequence sequence)
+    public void Free(Sequence sequence) => Shrink(sequence, 0);
+
+    /// <summary>Takes back the blocks behind a sequence's first tokens.</summary>
+    public void Shrink(Sequence sequence, int tokens)
     {
-        for (var i = sequence.BlockTable.Count - 1; i >= 0; i--)
+        for (var extra = -Needed(sequence, tokens); extra > 0; extra--)
         {
-            var block = sequence.BlockTable[i];
+            var block = sequence.BlockTable[^1];
             if (_blocks[block].References <= 0) throw new InvalidOperationException($"Block {block} is freed twice.");
             if (--_blocks[block].References == 0) PushFree(block);
+            sequence.BlockTable.RemoveAt(sequence.BlockTable.Count - 1);
         }
-
-        sequence.BlockTable.Clear();
     }
 
     /// <summary>Throws if a block is lost, or held and free at once, or counted wrongly, or known for what it does not hold, given all sequences that hold blocks.</summary>
@@ -180,10 +183,12 @@ internal sealed class BlockManager
 
     private void PushFree(int block)
     {
-        var last = _blocks[Head].Previous;
-        (_blocks[block].Previous, _blocks[block].Next) = (last, Head);
-        _blocks[last].Next = block;
-        _blocks[Head].Previous = block;
+        // What is worth finding goes to the end of the list, and what is not to its beginning.
+        var before = _blocks[block].Hash is null ? Head : _blocks[Head].Previous;
+        var after = _blocks[before].Next;
+        (_blocks[block].Previous, _blocks[block].Next) = (before, after);
+        _blocks[before].Next = block;
+        _blocks[after].Previous = block;
         FreeBlocks++;
     }
 

@@ -59,8 +59,12 @@ internal sealed class Scheduler
     public SchedulerOutput Schedule()
     {
         _output.Clear();
-        var preempted = ScheduleRunning();
-        if (!preempted) ScheduleWaiting();
+        if (ScheduleRunning())
+        {
+            Draft();
+            ScheduleWaiting();
+        }
+
         if (_output.Scheduled.Count > 0) return _output;
         if (HasUnfinished) throw new InvalidOperationException("The KV cache is too small for a single sequence.");
         return _output;
@@ -80,6 +84,9 @@ internal sealed class Scheduler
             sequence.ComputedTokens += Math.Max(0, sequence.Length - scheduled.KnownEnd - 1);
             sequence.SetDraft([]);
             _blocks.Publish(sequence, scheduled.KnownEnd, sequence.ComputedTokens);
+
+            // What was taken for drafts that did not come true may be what another lacks in the next step.
+            _blocks.Shrink(sequence, sequence.ComputedTokens);
         }
 
         sequence.Times.Steps++;
@@ -106,7 +113,7 @@ internal sealed class Scheduler
         sequence.Status = SequenceStatus.Outside;
     }
 
-    /// <summary>Returns whether a sequence had to be preempted.</summary>
+    /// <summary>Returns whether there were blocks for all; if not, sequences have been preempted.</summary>
     private bool ScheduleRunning()
     {
         var preempted = false;
@@ -116,29 +123,32 @@ internal sealed class Scheduler
         {
             var sequence = _running[i];
             var tokens = Math.Min(sequence.Length - sequence.ComputedTokens, _maxTokens - _output.TotalTokens);
-            var drafts = Draft(sequence, tokens, others: _running.Count - i - 1);
             while (!_blocks.TryGrow(sequence, sequence.ComputedTokens + tokens))
             {
                 var victim = _running[^1];
                 Preempt(victim);
                 preempted = true;
-                if (victim == sequence) return true;
+                if (victim == sequence) return false;
             }
 
-            Take(sequence, tokens, drafts);
+            Take(sequence, tokens);
         }
 
-        return preempted;
+        return !preempted;
     }
 
-    /// <summary>Guesses tokens, no more than there are blocks for at hand and budget that those who come after do not need.</summary>
-    private int Draft(Sequence sequence, int tokens, int others)
+    /// <summary>Guesses tokens of those that run, over the budget and the blocks that the certain ones of all have left.</summary>
+    private void Draft()
     {
-        if (_proposer is null || sequence.Pools || sequence.ComputedTokens + tokens < sequence.Length) return 0;
-        var drafts = _proposer.Propose(sequence, _maxTokens - _output.TotalTokens - tokens - others);
-        if (drafts == 0 || _blocks.TryGrow(sequence, sequence.Length + drafts)) return drafts;
-        sequence.SetDraft([]);
-        return 0;
+        if (_proposer is null) return;
+        for (var i = 0; i < _output.Scheduled.Count && _output.TotalTokens < _maxTokens; i++)
+        {
+            var (sequence, _, _, samples, _) = _output.Scheduled[i];
+            if (!samples || sequence.Pools) continue;
+            var drafts = _proposer.Propose(sequence, _maxTokens - _output.TotalTokens);
+            if (_blocks.TryGrow(sequence, sequence.Length + drafts)) _output.AddDrafts(i, drafts);
+            else sequence.SetDraft([]);
+        }
     }
 
     private void ScheduleWaiting()
@@ -173,12 +183,12 @@ internal sealed class Scheduler
         }
     }
 
-    private void Take(Sequence sequence, int tokens, int drafts = 0)
+    private void Take(Sequence sequence, int tokens)
     {
-        _output.Add(sequence, tokens, drafts);
+        _output.Add(sequence, tokens);
 
         // Others may share these blocks from now on, in this very step: each layer writes all its keys and values before it reads any.
-        // What is drafted becomes known when it has come true.
+        // What is drafted later becomes known when it has come true.
         _blocks.Publish(sequence, sequence.ComputedTokens, sequence.ComputedTokens + tokens);
     }
 

@@ -19,12 +19,19 @@ internal sealed class SchedulerOutput
 
     public int TotalTokens { get; private set; }
 
-    /// <summary>Adds the next known tokens of a sequence, and its draft.</summary>
-    public void Add(Sequence sequence, int tokens, int drafts = 0)
+    /// <summary>Adds the next known tokens of a sequence.</summary>
+    public void Add(Sequence sequence, int tokens)
     {
         var first = sequence.ComputedTokens;
-        Scheduled.Add(new ScheduledTokens(sequence, first, tokens + drafts, first + tokens == sequence.Length, drafts));
-        TotalTokens += tokens + drafts;
+        Scheduled.Add(new ScheduledTokens(sequence, first, tokens, first + tokens == sequence.Length));
+        TotalTokens += tokens;
+    }
+
+    /// <summary>Adds the draft of a sequence to its known tokens.</summary>
+    public void AddDrafts(int entry, int drafts)
+    {
+        Scheduled[entry] = Scheduled[entry] with { Tokens = Scheduled[entry].Tokens + drafts, Drafts = drafts };
+        TotalTokens += drafts;
     }
 
     public void Clear()

@@ -38,6 +38,21 @@ public sealed class BlockManagerTests
     }
 
     [Test]
+    public void What_nobody_can_find_is_given_out_before_what_is_cached()
+    {
+        var blocks = new BlockManager(4, BlockSize, enablePrefixCaching: true);
+        blocks.Free(Compute(blocks, Tokens(32, 1)));
+        for (var i = 0; i < 3; i++)
+        {
+            var sequence = NewSequence(Tokens(20, 2));
+            Assert.That(blocks.TryGrow(sequence, 32));
+            blocks.Free(sequence);
+        }
+
+        Assert.That(blocks.AttachPrefix(NewSequence(Tokens(40, 1))), Is.EqualTo(32));
+    }
+
+    [Test]
     public void Equal_tokens_after_a_different_beginning_are_not_shared()
     {
         var blocks = new BlockManager(8, BlockSize, enablePrefixCaching: true);
@@ -149,6 +164,7 @@ public sealed class BlockManagerTests
         sequence.Append(random.Next(3));
         sequence.ComputedTokens = sequence.Length - 1;
         blocks.Publish(sequence, known, sequence.ComputedTokens);
+        blocks.Shrink(sequence, sequence.ComputedTokens);
     }
 
     private static Sequence Compute(BlockManager blocks, int[] tokens)

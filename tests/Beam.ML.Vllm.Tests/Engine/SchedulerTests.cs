@@ -302,6 +302,42 @@ public sealed class SchedulerTests
             return live.Count == 0 && blocks.FreeBlocks == blocks.TotalBlocks;
         });
 
+    [Test]
+    public void A_draft_takes_no_block_that_another_one_needs()
+    {
+        var blocks = new BlockManager(5, BlockSize, enablePrefixCaching: true);
+        var scheduler = new Scheduler(blocks, 8, 512, SchedulingPolicy.Fcfs, proposer: Proposer(4));
+        var drafting = Add(scheduler, [.. Enumerable.Range(0, 31).Select(i => i % 3)]);
+        var other = Add(scheduler, [.. Enumerable.Range(100, 32)]);
+        Take(scheduler);
+        drafting.Append(31 % 3);
+        other.Append(200);
+        var step = scheduler.Schedule();
+        Assert.That(step.Scheduled, Is.EqualTo(new[] { new ScheduledTokens(drafting, 31, 1, true), new ScheduledTokens(other, 32, 1, true) }));
+        Assert.That((scheduler.Preemptions, drafting.DraftLength), Is.EqualTo((0, 0)));
+    }
+
+    [Test]
+    public void What_a_draft_took_in_vain_is_there_for_others_in_the_next_step()
+    {
+        var blocks = new BlockManager(5, BlockSize, enablePrefixCaching: true);
+        var scheduler = new Scheduler(blocks, 8, 512, SchedulingPolicy.Fcfs, proposer: Proposer(4));
+        var drafting = Add(scheduler, [.. Enumerable.Range(0, 30).Select(i => i % 3)]);
+        var other = Add(scheduler, [.. Enumerable.Range(100, 31)]);
+        Take(scheduler);
+        drafting.Append(30 % 3);
+        other.Append(200);
+        var step = scheduler.Schedule();
+        Assert.That((step.Scheduled[0].Drafts, blocks.FreeBlocks), Is.EqualTo((4, 0)));
+        drafting.Append(77);
+        other.Append(201);
+        foreach (var scheduled in step.Scheduled) scheduler.Advance(scheduled);
+        Assert.That(blocks.FreeBlocks, Is.EqualTo(1));
+        Take(scheduler);
+        Assert.That((scheduler.Preemptions, other.ComputedTokens), Is.EqualTo((0, 33)));
+        blocks.CheckInvariants(scheduler.Running);
+    }
+
     private static NgramProposer Proposer(int tokens) =>
         new(new SpeculativeConfig { NumSpeculativeTokens = tokens, PromptLookupMin = 1, PromptLookupMax = 3 }, maxModelLength: 1000);
 
@@ -314,6 +350,14 @@ public sealed class SchedulerTests
     private static Sequence Add(Scheduler scheduler, int tokens, int value = 1, int priority = 0)
     {
         var sequence = NewSequence(tokens, value, 100, priority);
+        scheduler.Add(sequence);
+        return sequence;
+    }
+
+    private static Sequence Add(Scheduler scheduler, int[] prompt)
+    {
+        var parameters = new SamplingParams { MaxTokens = 100 };
+        var sequence = new Sequence("s", prompt, parameters, new SamplerState(parameters, prompt));
         scheduler.Add(sequence);
         return sequence;
     }
