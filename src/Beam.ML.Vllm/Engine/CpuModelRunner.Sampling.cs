@@ -114,7 +114,7 @@ internal sealed partial class CpuModelRunner
             var parameters = sequence.Parameters;
             if (parameters.NumLogprobs is not { } top)
             {
-                var token = Runner._sampler.Sample(logits, parameters, sequence.SamplerState);
+                var token = Sampler.Sample(logits, parameters, sequence.SamplerState);
                 Runner._output.Add(entry, token);
                 return token;
             }
@@ -125,7 +125,7 @@ internal sealed partial class CpuModelRunner
             {
                 var raw = copy.AsSpan(0, logits.Length);
                 logits.CopyTo(raw);
-                var chosen = Runner._sampler.Sample(logits, parameters, sequence.SamplerState);
+                var chosen = Sampler.Sample(logits, parameters, sequence.SamplerState);
                 Runner._output.Add(entry, chosen, LogSoftmax.Row(raw, chosen, top, parameters.LogprobTokenIds));
                 return chosen;
             }

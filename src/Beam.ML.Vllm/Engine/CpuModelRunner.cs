@@ -19,7 +19,6 @@ internal sealed partial class CpuModelRunner : IModelRunner
     private readonly PagedBatch _batch = new();
     private readonly ForwardContext _context;
     private readonly LoraLoader _loraLoader;
-    private readonly Sampler _sampler = new();
     private readonly ModelRunnerOutput _output = new();
     private readonly List<int> _logitRows = [];
     private readonly List<(int Entry, int Row)> _sampling = [];

@@ -22,7 +22,7 @@ internal static class StopCheck
         {
             if (!parameters.IgnoreEos && last == eos.Primary) return (FinishReason.Stop, null);
             if (!parameters.IgnoreEos && eos.Others.Contains(last)) return (FinishReason.Stop, last);
-            if (parameters.StopTokenIds.Contains(last)) return (FinishReason.Stop, last);
+            if (sequence.SamplerState.IsStopToken(last)) return (FinishReason.Stop, last);
         }
 
         if (sequence.Length >= maxModelLength || sequence.OutputLength >= parameters.MaxTokens) return (FinishReason.Length, null);

@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Beam.ML.Vllm.Sampling;
 
 /// <summary>What changes logits before a token is chosen, greedy or not: permissions, biases and penalties, in vLLM's order.</summary>
@@ -8,13 +6,13 @@ internal static class LogitFilters
     public static void Apply(Span<float> logits, SamplingParams p, SamplerState state)
     {
         state.Structure?.Apply(logits, endsRequest: !p.IgnoreEos && state.OutputIds.Count + 1 >= p.MinTokens);
-        if (p.AllowedTokenIds is { } allowed) KeepOnly(logits, allowed);
+        state.Allowed?.Apply(logits, []);
         for (var i = 0; i < p.BadWordsTokenIds.Count; i++)
             if (p.BadWordsTokenIds[i] is var word && state.EndsWith(word, word.Count - 1)) Forbid(logits, word[^1]);
         if (state.OutputIds.Count < p.MinTokens && state.Structure is not { MustEnd: true })
         {
             foreach (var id in state.EosTokenIds) Forbid(logits, id);
-            for (var i = 0; i < p.StopTokenIds.Count; i++) Forbid(logits, p.StopTokenIds[i]);
+            foreach (var id in state.StopTokenIds) Forbid(logits, id);
         }
         foreach (var (id, bias) in state.LogitBias)
             if ((uint)id < (uint)logits.Length) logits[id] += bias;
@@ -39,17 +37,6 @@ internal static class LogitFilters
     {
         if ((uint)id >= (uint)logits.Length) return;
         logits[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty;
-    }
-
-    private static void KeepOnly(Span<float> logits, IReadOnlyList<int> allowed)
-    {
-        var kept = ArrayPool<float>.Shared.Rent(allowed.Count);
-        for (var i = 0; i < allowed.Count; i++)
-            kept[i] = (uint)allowed[i] < (uint)logits.Length ? logits[allowed[i]] : float.NegativeInfinity;
-        logits.Fill(float.NegativeInfinity);
-        for (var i = 0; i < allowed.Count; i++)
-            if ((uint)allowed[i] < (uint)logits.Length) logits[allowed[i]] = kept[i];
-        ArrayPool<float>.Shared.Return(kept);
     }
 
     private static void Forbid(Span<float> logits, int id)

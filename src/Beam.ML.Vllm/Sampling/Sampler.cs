@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics;
 namespace Beam.ML.Vllm.Sampling;
 
 /// <summary>Chooses the next token from the model's logits. Stateless: all that a request keeps is in its <see cref="SamplerState"/>.</summary>
-public sealed class Sampler
+internal static class Sampler
 {
     /// <summary>Chooses a token and notes it in the state.</summary>
     /// <param name="logits">One logit for each token id; overwritten.</param>
@@ -14,7 +14,7 @@ public sealed class Sampler
     /// <param name="state">The request's state.</param>
     /// <returns>The token's id. At temperature 0 the likeliest, the lowest id among equals.</returns>
     /// <exception cref="ArgumentException">There are no logits, or none of them is a number that permits its token.</exception>
-    public int Sample(Span<float> logits, SamplingParams p, SamplerState state)
+    public static int Sample(Span<float> logits, SamplingParams p, SamplerState state)
     {
         LogitFilters.Apply(logits, p, state);
         var best = ArgMax(logits);
@@ -58,7 +58,7 @@ public sealed class Sampler
         var total = Sum(logits);
         if (p.TopP < 1)
         {
-            KeepTopP(logits, p.TopP, total);
+            TopP.Keep(logits, p.TopP, total);
             total = Sum(logits);
         }
         var target = state.NextUniform() * total;
@@ -144,33 +144,5 @@ public sealed class Sampler
             heap[i] = heap[child];
         }
         heap[i] = value;
-    }
-
-    private static void KeepTopP(Span<float> weights, double topP, double total)
-    {
-        // Tokens this improbable cannot make up the part that is cut off even together: they need no sorting.
-        var negligible = (1 - topP) * total / weights.Length;
-        var candidates = ArrayPool<(float Weight, int Id)>.Shared.Rent(weights.Length);
-        try
-        {
-            var count = 0;
-            for (var id = 0; id < weights.Length; id++)
-            {
-                if (weights[id] >= negligible && weights[id] > 0) candidates[count++] = (weights[id], id);
-                else weights[id] = 0;
-            }
-            var sorted = candidates.AsSpan(0, count);
-            sorted.Sort(static (a, b) => a.Weight != b.Weight ? b.Weight.CompareTo(a.Weight) : a.Id.CompareTo(b.Id));
-            var kept = 0.0;
-            foreach (var (weight, id) in sorted)
-            {
-                if (kept >= topP * total) weights[id] = 0;
-                kept += weight;
-            }
-        }
-        finally
-        {
-            ArrayPool<(float, int)>.Shared.Return(candidates);
-        }
     }
 }

@@ -1,4 +1,5 @@
 using Beam.ML.Vllm.StructuredOutput;
+using Beam.ML.Vllm.StructuredOutput.Vocabulary;
 
 namespace Beam.ML.Vllm.Sampling;
 
@@ -6,7 +7,7 @@ namespace Beam.ML.Vllm.Sampling;
 /// What sampling keeps for one request: its random numbers and its tokens. It depends on nothing else in the batch, so a seeded
 /// request comes out the same whatever runs beside it.
 /// </summary>
-public sealed class SamplerState
+internal sealed class SamplerState
 {
     private Dictionary<int, int>? _outputCounts;
     private readonly List<int> _output = [];
@@ -23,7 +24,7 @@ public sealed class SamplerState
     }
 
     /// <summary>Starts another completion of a request, with a seed of its own, in which no number has a special meaning.</summary>
-    internal SamplerState(SamplerState request, long? seed) : this(request._common, seed)
+    public SamplerState(SamplerState request, long? seed) : this(request._common, seed)
     {
     }
 
@@ -32,18 +33,24 @@ public sealed class SamplerState
     /// <summary>The tokens chosen so far.</summary>
     public IReadOnlyList<int> OutputIds => _output;
 
-    internal int[] EosTokenIds => _common.EosTokenIds;
+    public int[] EosTokenIds => _common.EosTokenIds;
+
+    /// <summary>The request's stop tokens, each once, in ascending order.</summary>
+    public int[] StopTokenIds => _common.StopTokenIds;
+
+    /// <summary>The only tokens that may be chosen; null for all.</summary>
+    public TokenMask? Allowed => _common.Allowed;
 
     /// <summary>What is added to the logits of some tokens.</summary>
-    internal (int Id, float Bias)[] LogitBias => _common.LogitBias;
+    public (int Id, float Bias)[] LogitBias => _common.LogitBias;
 
     /// <summary>Where the output is in what it must look like; null if it is free.</summary>
-    internal StructuredOutputState? Structure { get; init; }
+    public StructuredOutputState? Structure { get; init; }
 
     /// <summary>How often each token was chosen; counted only once a penalty asks for it.</summary>
-    internal Dictionary<int, int> OutputCounts => _outputCounts ??= _output.CountBy(id => id).ToDictionary();
+    public Dictionary<int, int> OutputCounts => _outputCounts ??= _output.CountBy(id => id).ToDictionary();
 
-    internal HashSet<int> PromptSet => _common.PromptSet;
+    public HashSet<int> PromptSet => _common.PromptSet;
 
     /// <summary>Notes a chosen token. <see cref="Sampler.Sample"/> does so itself.</summary>
     public void Accept(int id)
@@ -53,8 +60,11 @@ public sealed class SamplerState
         if (_outputCounts is { } counts) counts[id] = counts.GetValueOrDefault(id) + 1;
     }
 
+    /// <summary>Whether a token is among the request's stop tokens.</summary>
+    public bool IsStopToken(int id) => Array.BinarySearch(_common.StopTokenIds, id) >= 0;
+
     /// <summary>Whether the output ends with the first so many of these tokens.</summary>
-    internal bool EndsWith(IReadOnlyList<int> ids, int count)
+    public bool EndsWith(IReadOnlyList<int> ids, int count)
     {
         if (count > _output.Count) return false;
         for (var i = 0; i < count; i++)
@@ -65,7 +75,7 @@ public sealed class SamplerState
     }
 
     /// <summary>A number in [0, 1): SplitMix64, one step a token.</summary>
-    internal double NextUniform()
+    public double NextUniform()
     {
         _random += 0x9E3779B97F4A7C15;
         var z = _random;
@@ -85,13 +95,26 @@ public sealed class SamplerState
             var prompt = parameters.RepetitionPenalty != 1 ? promptIds.ToArray() : [];
             _promptSet = new Lazy<HashSet<int>>(() => [.. prompt]);
             EosTokenIds = eosTokenIds.ToArray();
+            StopTokenIds = [.. parameters.StopTokenIds.Distinct().Order()];
+            Allowed = parameters.AllowedTokenIds is { } ids ? MaskOf(ids) : null;
             LogitBias = parameters.LogitBias is { } biases ? [.. biases.Select(b => (b.Key, Math.Clamp(b.Value, -100f, 100f)))] : [];
         }
 
         public int[] EosTokenIds { get; }
 
+        public int[] StopTokenIds { get; }
+
+        public TokenMask? Allowed { get; }
+
         public (int Id, float Bias)[] LogitBias { get; }
 
         public HashSet<int> PromptSet => _promptSet.Value;
+
+        private static TokenMask MaskOf(IReadOnlyList<int> ids)
+        {
+            var bits = new ulong[(ids.Max() >> 6) + 1];
+            foreach (var id in ids) bits[id >> 6] |= 1UL << (id & 63);
+            return new TokenMask(bits, canEnd: true);
+        }
     }
 }

@@ -75,8 +75,8 @@ public sealed record SamplingParams
     /// <summary>Texts that end the generation: up to <see cref="MaxStopStrings"/> of <see cref="MaxStopCharacters"/> together. None may be empty.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
-    /// <summary>Tokens that end the generation, besides the model's own.</summary>
-    public IReadOnlyList<int> StopTokenIds { get; init; } = [];
+    /// <summary>Tokens that end the generation, besides the model's own. Each is kept once.</summary>
+    public IReadOnlyList<int> StopTokenIds { get; init => field = EachOnce(value); } = [];
 
     /// <summary>End an output that repeats itself; null, the default, lets it go on.</summary>
     public RepetitionDetectionParams? RepetitionDetection { get; init; }
@@ -129,8 +129,8 @@ public sealed record SamplingParams
     /// <summary>Added to the logits of tokens; values are clamped to [-100, 100].</summary>
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
 
-    /// <summary>If set, no other token is chosen. Not empty.</summary>
-    public IReadOnlyList<int>? AllowedTokenIds { get; init; }
+    /// <summary>If set, no other token is chosen. Not empty. Each is kept once.</summary>
+    public IReadOnlyList<int>? AllowedTokenIds { get; init => field = EachOnce(value); }
 
     /// <summary>
     /// Words that never come out, at the beginning of the text or after a space: up to <see cref="MaxBadWords"/> of <see cref="MaxBadWordsCharacters"/>
@@ -166,10 +166,18 @@ public sealed record SamplingParams
     public static SamplingParams FromDictionary(IReadOnlyDictionary<string, object?> values, SamplingParams defaults) =>
         SamplingParamsReader.Read(System.Text.Json.JsonSerializer.SerializeToElement(values), defaults);
 
+    // A list from outside may name a token a million times, and what comes after walks it again and again.
+    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(ids))]
+    private static int[]? EachOnce(IReadOnlyList<int>? ids) => ids?.Distinct().ToArray();
+
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of its range; the message names it, its range and what it was.</exception>
     public void Validate()
     {
+        Require(Stop is not null, "stop cannot be null; without stop strings it is empty.");
+        Require(StopTokenIds is not null, "stop_token_ids cannot be null; without stop tokens they are empty.");
+        Require(BadWords is not null && BadWordsTokenIds is not null, "bad_words cannot be null; without bad words they are empty.");
+        Require(Enum.IsDefined(OutputKind), $"output_kind must be {OutputKind.Cumulative}, {OutputKind.Delta} or {OutputKind.FinalOnly}, got {OutputKind}.");
         Require(N >= 1, $"n must be at least 1, got {N}.");
         Require(Sequences <= MaxSequences, $"n and best_of must be at most {MaxSequences}, got {Sequences}.");
         Require(BestOf is null || BestOf >= N, $"best_of must be greater than or equal to n, got n={N} and best_of={BestOf}.");
@@ -211,7 +219,7 @@ public sealed record SamplingParams
 
         StructuredOutputs?.Validate();
 
-        static void Require(bool holds, string message)
+        static void Require([System.Diagnostics.CodeAnalysis.DoesNotReturnIf(false)] bool holds, string message)
         {
             if (!holds) throw new ArgumentException(message);
         }

@@ -1,5 +1,6 @@
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tests.Engine.Fakes;
 using Beam.ML.Vllm.Tokenizers;
 using Beam.ML.Vllm.Tokenizers.Decoding;
 using NUnit.Framework;
@@ -10,6 +11,20 @@ namespace Beam.ML.Vllm.Tests.Engine;
 [TestFixture]
 public sealed class EngineCoreTests
 {
+    [Test]
+    public void Lists_of_token_ids_are_not_walked_for_each_token()
+    {
+        CountedList allowed = new(Enumerable.Range(0, PagedFakeRunner.Vocabulary)), stop = new([PagedFakeRunner.Vocabulary - 1]);
+        var parameters = new SamplingParams { Temperature = 0, MinTokens = 20, MaxTokens = 40, AllowedTokenIds = allowed, StopTokenIds = stop };
+        using var harness = new CoreHarness(new PagedFakeRunner(64), new EngineOptions { Model = "fake", SpeculativeConfig = new() { NumSpeculativeTokens = 4 } });
+        var sequence = harness.Add(new CoreRequest([3, 1, 4, 3, 1, 4], parameters));
+        harness.Core.Step();
+        var before = (allowed.Reads, stop.Reads);
+        while (sequence.FinishReason is null) harness.Core.Step();
+        Assert.That(sequence.OutputLength, Is.GreaterThanOrEqualTo(20));
+        Assert.That((allowed.Reads, stop.Reads), Is.EqualTo(before));
+    }
+
     [Test]
     public async Task A_text_that_cannot_be_decoded_ends_its_own_request_and_no_other()
     {
@@ -167,5 +182,34 @@ public sealed class EngineCoreTests
 
             public override void Flush() => Output.Finish();
         }
+    }
+
+    private sealed class CountedList(IEnumerable<int> items) : IReadOnlyList<int>
+    {
+        private readonly int[] _items = [.. items];
+
+        public int Reads { get; private set; }
+
+        public int Count => _items.Length;
+
+        public int this[int index]
+        {
+            get
+            {
+                Reads++;
+                return _items[index];
+            }
+        }
+
+        public IEnumerator<int> GetEnumerator()
+        {
+            foreach (var item in _items)
+            {
+                Reads++;
+                yield return item;
+            }
+        }
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 }

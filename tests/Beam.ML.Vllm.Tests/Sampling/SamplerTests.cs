@@ -5,8 +5,6 @@ namespace Beam.ML.Vllm.Tests.Sampling;
 
 public sealed class SamplerTests
 {
-    private static readonly Sampler Sampler = new();
-
     private static int Sample(SamplingParams p, SamplerState state, params float[] logits) => Sampler.Sample((float[])logits.Clone(), p, state);
 
     private static Dictionary<int, double> Frequencies(SamplingParams p, float[] logits, int draws = 20_000)

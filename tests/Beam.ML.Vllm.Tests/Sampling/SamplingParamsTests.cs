@@ -15,6 +15,23 @@ public sealed class SamplingParamsTests
             Is.EqualTo((1, 1.0, 1.0, 0, 0.0, (int?)16, 0, (long?)null, false, true)));
     }
 
+    [Test]
+    public void Ids_that_are_said_often_are_kept_once()
+    {
+        var p = SamplingParams.FromJson(System.Text.Json.JsonDocument.Parse("""{ "stop_token_ids": [7, 5, 7, 7], "allowed_token_ids": [9, 9, 3, 9] }""").RootElement);
+        Assert.That(p.StopTokenIds, Is.EqualTo(new[] { 7, 5 }));
+        Assert.That(p.AllowedTokenIds, Is.EqualTo(new[] { 9, 3 }));
+    }
+
+    [Test]
+    public void What_cannot_be_null_is_named()
+    {
+        Assert.That(() => new SamplingParams { Stop = null! }.Validate(), Throws.ArgumentException.With.Message.Contains("stop cannot be null"));
+        Assert.That(() => new SamplingParams { StopTokenIds = null! }.Validate(), Throws.ArgumentException.With.Message.Contains("stop_token_ids cannot be null"));
+        Assert.That(() => new SamplingParams { BadWords = null! }.Validate(), Throws.ArgumentException.With.Message.Contains("bad_words cannot be null"));
+        Assert.That(() => new SamplingParams { OutputKind = (OutputKind)9 }.Validate(), Throws.ArgumentException.With.Message.Contains("output_kind"));
+    }
+
     private static readonly object[] Wrong =
     [
         new object[] { new SamplingParams { Temperature = -1 }, "temperature" },

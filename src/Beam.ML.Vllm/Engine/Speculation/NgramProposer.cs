@@ -35,5 +35,5 @@ internal sealed class NgramProposer(SpeculativeConfig config, int maxModelLength
     }
 
     private static bool Ends(Sequence sequence, int token) =>
-        sequence.Parameters.StopTokenIds.Contains(token) || (!sequence.Parameters.IgnoreEos && sequence.SamplerState.EosTokenIds.Contains(token));
+        sequence.SamplerState.IsStopToken(token) || (!sequence.Parameters.IgnoreEos && sequence.SamplerState.EosTokenIds.Contains(token));
 }

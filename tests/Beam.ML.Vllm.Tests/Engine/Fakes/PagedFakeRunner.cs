@@ -17,7 +17,6 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
     private readonly ulong[] _cache = new ulong[blocks * blockSize];
     private readonly float[] _logits = new float[Vocabulary];
     private readonly ModelRunnerOutput _output = new();
-    private readonly Sampler _sampler = new();
 
     public int VocabularySize => Vocabulary;
 
@@ -49,7 +48,7 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
                 _cache[Slot(sequence, first + i)] = chain;
                 if (!open || i < count - drafts - 1) continue;
                 Logits(chain, tokens[i], _logits);
-                var token = _sampler.Sample(_logits, sequence.Parameters, sequence.SamplerState);
+                var token = Sampler.Sample(_logits, sequence.Parameters, sequence.SamplerState);
                 _output.Add(entry, token);
                 open = i + 1 < count && token == tokens[i + 1];
             }
@@ -71,13 +70,13 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
     /// <summary>What a request comes to by itself, without an engine.</summary>
     public static int[] Alone(ReadOnlySpan<int> prompt, SamplingParams parameters, LoraAdapter? adapter, IReadOnlyList<int> eos, int maxModelLength = 256)
     {
-        var (sampler, state) = (new Sampler(), new SamplerState(parameters, prompt, [.. eos]));
+        var state = new SamplerState(parameters, prompt, [.. eos]);
         var (chain, last, logits, output) = (Start(adapter), 0, new float[Vocabulary], new List<int>());
         foreach (var token in prompt) (chain, last) = (Next(chain, token), token);
         while (prompt.Length + output.Count < maxModelLength && !(output.Count >= parameters.MaxTokens))
         {
             Logits(chain, last, logits);
-            last = sampler.Sample(logits, parameters, state);
+            last = Sampler.Sample(logits, parameters, state);
             output.Add(last);
             chain = Next(chain, last);
             if (output.Count >= parameters.MinTokens && ((!parameters.IgnoreEos && eos.Contains(last)) || parameters.StopTokenIds.Contains(last))) break;
