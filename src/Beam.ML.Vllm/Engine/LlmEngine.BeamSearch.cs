@@ -4,12 +4,18 @@ using Beam.ML.Vllm.Tokenizers;
 
 namespace Beam.ML.Vllm.Engine;
 
-/// <summary>Beam search, as requests of one token each: what beams have in common, they find in the prefix cache.</summary>
+/// <summary>
+/// Beam search, as requests of one token each: what beams have in common, they find in the prefix cache. All of them have the place of the
+/// first among the engine's requests.
+/// </summary>
 public sealed partial class LlmEngine
 {
+    private int _hasWarnedOfSearch;
+
     /// <summary>
     /// Completes a text by beam search; returns <see cref="BeamSearchParams.BeamWidth"/> completions (fewer, if there are not as many), best
     /// first, with log probabilities and <c>stop</c> (with the end-of-sequence token as the stop reason) or <c>length</c> as finish reasons.
+    /// Without prefix caching each beam is computed from its beginning for every token, which <see cref="EngineOptions.Log"/> hears of.
     /// </summary>
     /// <param name="prompt">The prompt; the tokenizer's special tokens, such as a beginning of sequence, are added.</param>
     /// <param name="parameters">How to search.</param>
@@ -61,6 +67,8 @@ public sealed partial class LlmEngine
         }
 
         RequestCheck.Check(promptIds, MaxModelLength - 1, this);
+        if (!_options.EnablePrefixCaching && Interlocked.Exchange(ref _hasWarnedOfSearch, 1) == 0)
+            _options.Log?.Invoke("Beam search without prefix caching computes each beam from its beginning for every token; enable_prefix_caching spares that.");
         var id = requestId ?? $"beam-{Guid.NewGuid():N}";
         var live = new LiveRequest();
         Register(id, live);
@@ -72,7 +80,7 @@ public sealed partial class LlmEngine
             using var lease = await AcquireAsync(lora, priority, live.Aborted, cancellationToken);
             begun = true;
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, live.Aborted);
-            var stepper = new SearchSteps(this, parameters, priority, lease?.Adapter, longest.Times, stop.Token);
+            var stepper = new SearchSteps(this, id, parameters, priority, lease?.Adapter, longest.Times, stop.Token);
             var aborted = false;
             var beams = await new BeamSearch(parameters, _eos, MaxModelLength).RunAsync(promptIds, async beams =>
             {
@@ -99,7 +107,7 @@ public sealed partial class LlmEngine
                 PromptTokenIds = promptIds,
                 Outputs = completions,
                 Finished = true,
-                Metrics = RequestProgress.Metrics([RequestProgress.Of(longest, beams[0].CumulativeLogprob)]) with { OutputTokens = completions.Sum(c => c.TokenIds.Count) },
+                Metrics = MetricsOf(longest) with { OutputTokens = completions.Sum(c => c.TokenIds.Count) },
             };
         }
         finally
@@ -120,6 +128,13 @@ public sealed partial class LlmEngine
         _searches.Enqueue((longest, counted));
         Wake();
         return counted.Task;
+    }
+
+    private static RequestMetrics MetricsOf(Sequence longest)
+    {
+        var totals = new RequestTotals();
+        totals.Replace(default, RequestProgress.Of(longest, 0), isFirst: true);
+        return totals.ToMetrics();
     }
 
     private CompletionOutput ToCompletion(BeamSearchSequence beam, int index, int promptLength, string unfinished)
@@ -152,8 +167,10 @@ public sealed partial class LlmEngine
 
     /// <summary>The steps of one search: a request of one token for each beam, all with the search's own lease on its adapter.</summary>
     private sealed class SearchSteps(
-        LlmEngine engine, BeamSearchParams parameters, int priority, LoraAdapter? adapter, SequenceTimes times, CancellationToken cancellationToken)
+        LlmEngine engine, string id, BeamSearchParams parameters, int priority, LoraAdapter? adapter, SequenceTimes times, CancellationToken cancellationToken)
     {
+        private readonly SearchArrival _arrival = new();
+
         private readonly SamplingParams _step = new()
         {
             Temperature = parameters.Temperature,
@@ -163,13 +180,26 @@ public sealed partial class LlmEngine
             OutputKind = OutputKind.FinalOnly,
         };
 
-        public Task<PositionLogprobs[]> NextAsync(IReadOnlyList<BeamSearchSequence> beams) => Task.WhenAll(beams.Select(NextAsync));
+        // Of the last step's beams: those that continue them have the same blocks, but for a new one at times.
+        private Dictionary<BeamSearchSequence, List<BlockHash>> _hashes = new(ReferenceEqualityComparer.Instance);
+
+        public async Task<PositionLogprobs[]> NextAsync(IReadOnlyList<BeamSearchSequence> beams)
+        {
+            var hashes = new Dictionary<BeamSearchSequence, List<BlockHash>>(ReferenceEqualityComparer.Instance);
+            foreach (var beam in beams) hashes.Add(beam, beam.Parent is { } parent ? [.. _hashes[parent]] : []);
+            _hashes = hashes;
+            return await Task.WhenAll(beams.Select(NextAsync));
+        }
 
         private async Task<PositionLogprobs> NextAsync(BeamSearchSequence beam)
         {
-            var request = engine._inputs.Unchecked(beam.ToTokens(), null, _step, null, priority, adapter);
-            var (sequence, _) = request.Sequences[0]!.Value;
-            sequence.IsSearchStep = true;
+            var tokens = beam.ToTokens();
+            var sequence = new Sequence(id, tokens, _step, new SamplerState(_step, tokens), priority)
+            {
+                Lora = adapter, PromptBlockHashes = _hashes[beam], Search = _arrival,
+            };
+            var collector = new OutputCollector(id, prompt: null, tokens, _step);
+            var request = new RequestGroup(id, collector, [(sequence, new OutputState(sequence, tokenizer: null, collector))], priority) { GoesOn = beam.Parent is not null };
             var output = await LastAsync(engine.ServeAsync(request, cancellationToken));
             lock (times) times.AddStep(sequence.Times);
             return output.Outputs[0].Logprobs is [var next] ? next : throw new RequestFailedException("The beam search was aborted.");

@@ -18,9 +18,16 @@ internal sealed class OutputCollector
     private readonly IReadOnlyList<int> _promptIds;
     private readonly SamplingParams _parameters;
     private readonly CompletionBuffer[] _completions;
+    private readonly RequestTotals _totals = new();
+
+    // Those with news: what an output costs is to depend on them alone, of however many there are. The second list is the reader's.
+    private List<CompletionBuffer> _news = [];
+    private List<CompletionBuffer> _taken = [];
     private IReadOnlyList<PositionLogprobs?>? _promptLogprobs;
     private Exception? _failure;
     private bool _delivered;
+    private int _ended;
+    private int _endsTaken;
     private int _closed;
     private int _longest;
 
@@ -33,7 +40,7 @@ internal sealed class OutputCollector
         (_requestId, _prompt, _promptIds, _parameters) = (requestId, prompt, Array.AsReadOnly(promptIds), parameters);
         Stops = parameters.Stop.Count == 0 ? null : new StopStrings(parameters.Stop);
         _completions = new CompletionBuffer[parameters.Sequences];
-        for (var i = 0; i < _completions.Length; i++) _completions[i] = new CompletionBuffer(parameters.OutputKind == OutputKind.Cumulative);
+        for (var i = 0; i < _completions.Length; i++) _completions[i] = new CompletionBuffer(i, parameters);
     }
 
     /// <summary>The request's own parameters.</summary>
@@ -52,7 +59,10 @@ internal sealed class OutputCollector
         {
             // Where one completion has failed the request has: the others' news would only put that off.
             if (_failure is not null) return;
-            _completions[index].Add(text, piece, tokens, logprobs, progress);
+            var completion = _completions[index];
+            if (!completion.HasNews) _news.Add(completion);
+            if (progress.FinishReason is not null && !completion.HasEnded) _ended++;
+            completion.Add(text, piece, tokens, logprobs, progress);
         }
 
         _signal.Writer.TryWrite(true);
@@ -98,15 +108,18 @@ internal sealed class OutputCollector
     {
         lock (_lock)
         {
-            var ready = _parameters.OutputKind == OutputKind.FinalOnly
-                ? Array.TrueForAll(_completions, c => c.HasEnded)
-                : Array.Exists(_completions, c => c.HasNews);
+            var ready = _parameters.OutputKind == OutputKind.FinalOnly ? _ended == _completions.Length : _news.Count > 0;
             if (!ready) return _failure is { } failure ? throw failure : null;
-            foreach (var completion in _completions) completion.Swap();
+            foreach (var completion in _news) completion.Swap();
+            (_news, _taken, _endsTaken) = (_taken, _news, _ended);
         }
 
-        var shown = _parameters.OutputKind == OutputKind.Delta ? Array.FindAll(_completions, c => c.TookNews) : _completions;
-        var outputs = Array.ConvertAll(shown, c => c.ToOutput(Array.IndexOf(_completions, c), _parameters.NumLogprobs is not null));
+        foreach (var completion in _taken) _totals.Replace(completion.Shown, completion.Taken, isFirst: completion.Index == 0);
+        if (_parameters.OutputKind == OutputKind.Delta) _taken.Sort(static (a, b) => a.Index.CompareTo(b.Index));
+        IReadOnlyList<CompletionBuffer> shown = _parameters.OutputKind == OutputKind.Delta ? _taken : _completions;
+        var outputs = new CompletionOutput[shown.Count];
+        for (var i = 0; i < outputs.Length; i++) outputs[i] = shown[i].ToOutput();
+        _taken.Clear();
         if (outputs.Length > _parameters.N) outputs = Best(outputs);
         var promptLogprobs = _parameters.OutputKind == OutputKind.Delta && _delivered ? null : _promptLogprobs;
         _delivered = true;
@@ -117,8 +130,8 @@ internal sealed class OutputCollector
             PromptTokenIds = _promptIds,
             PromptLogprobs = promptLogprobs,
             Outputs = outputs,
-            Finished = Array.TrueForAll(_completions, c => c.Taken.FinishReason is not null),
-            Metrics = RequestProgress.Metrics(Array.ConvertAll(_completions, c => c.Taken)),
+            Finished = _endsTaken == _completions.Length,
+            Metrics = _totals.ToMetrics(),
         };
     }
 
@@ -127,8 +140,11 @@ internal sealed class OutputCollector
         [.. outputs.OrderByDescending(o => _completions[o.Index].Taken.CumulativeLogprob).Take(_parameters.N).Select((o, i) => o with { Index = i })];
 
     /// <summary>One completion on its way: what is new, which the loop adds to, and what the reader has taken.</summary>
-    private sealed class CompletionBuffer(bool cumulative)
+    private sealed class CompletionBuffer(int index, SamplingParams parameters)
     {
+        private readonly bool _cumulative = parameters.OutputKind == OutputKind.Cumulative;
+        private readonly bool _showLogprobs = parameters.NumLogprobs is not null;
+
         // What is new since the last output.
         private StringBuilder _newText = new();
         private List<int> _newTokens = [];
@@ -145,14 +161,20 @@ internal sealed class OutputCollector
         private readonly GrowingList<int> _tokens = new();
         private readonly GrowingList<PositionLogprobs> _logprobs = new();
 
+        // What was shown last, while there is nothing new to it.
+        private CompletionOutput? _output;
+
+        public int Index => index;
+
         public bool HasNews { get; private set; }
 
         public bool HasEnded => _progress.FinishReason is not null;
 
-        public bool TookNews { get; private set; }
-
         /// <summary>Where the completion stood when it was taken.</summary>
         public RequestProgress Taken { get; private set; }
+
+        /// <summary>Where it stood in the output before.</summary>
+        public RequestProgress Shown { get; private set; }
 
         public void Add(StringBuilder text, Range piece, ReadOnlySpan<int> tokens, List<PositionLogprobs>? logprobs, in RequestProgress progress)
         {
@@ -170,21 +192,23 @@ internal sealed class OutputCollector
             (_newText, _takenText) = (_takenText, _newText);
             (_newTokens, _takenTokens) = (_takenTokens, _newTokens);
             (_newLogprobs, _takenLogprobs) = (_takenLogprobs, _newLogprobs);
-            (Taken, TookNews, HasNews) = (_progress, HasNews, false);
+            (Taken, HasNews, _output) = (_progress, false, null);
         }
 
-        public CompletionOutput ToOutput(int index, bool showLogprobs)
+        public CompletionOutput ToOutput()
         {
-            var text = cumulative ? _text.Append(_takenText).ToString() : _takenText.ToString();
-            IReadOnlyList<int> tokens = cumulative ? _tokens.Append(_takenTokens) : [.. _takenTokens];
-            IReadOnlyList<PositionLogprobs>? logprobs = !showLogprobs ? null : cumulative ? _logprobs.Append(_takenLogprobs) : [.. _takenLogprobs];
+            if (_output is not null) return _output;
+            var text = _cumulative ? _text.Append(_takenText).ToString() : _takenText.ToString();
+            IReadOnlyList<int> tokens = _cumulative ? _tokens.Append(_takenTokens) : [.. _takenTokens];
+            IReadOnlyList<PositionLogprobs>? logprobs = !_showLogprobs ? null : _cumulative ? _logprobs.Append(_takenLogprobs) : [.. _takenLogprobs];
             _takenText.Clear();
             _takenTokens.Clear();
             _takenLogprobs.Clear();
-            return new CompletionOutput(index, text, tokens, Taken.FinishReason?.ToString().ToLowerInvariant(), Taken.StopReason)
+            Shown = Taken;
+            return _output = new CompletionOutput(index, text, tokens, Taken.FinishReason?.ToString().ToLowerInvariant(), Taken.StopReason)
             {
                 Logprobs = logprobs,
-                CumulativeLogprob = showLogprobs ? Taken.CumulativeLogprob : null,
+                CumulativeLogprob = _showLogprobs ? Taken.CumulativeLogprob : null,
             };
         }
     }

@@ -15,6 +15,9 @@ internal sealed class RequestGroup(string requestId, OutputCollector output, IRe
 
     public int Priority => priority;
 
+    /// <summary>Whether it is the continuation of what was let in before, and does not wait again.</summary>
+    public bool GoesOn { get; init; }
+
     /// <summary>Where it is; for the waiting room alone.</summary>
     public WaitingRoom.Entry Entry { get; set; }
 

@@ -11,27 +11,27 @@ internal readonly record struct RequestProgress
 
     public double CumulativeLogprob { get; private init; }
 
-    private DateTimeOffset ArrivalTime { get; init; }
+    public DateTimeOffset ArrivalTime { get; private init; }
 
-    private long Arrived { get; init; }
+    public long Arrived { get; private init; }
 
-    private long Scheduled { get; init; }
+    public long Scheduled { get; private init; }
 
-    private long FirstToken { get; init; }
+    public long FirstToken { get; private init; }
 
-    private long Now { get; init; }
+    public long Now { get; private init; }
 
-    private int PromptTokens { get; init; }
+    public int PromptTokens { get; private init; }
 
-    private int CachedTokens { get; init; }
+    public int CachedTokens { get; private init; }
 
-    private int OutputTokens { get; init; }
+    public int OutputTokens { get; private init; }
 
-    private int Preemptions { get; init; }
+    public int Preemptions { get; private init; }
 
-    private int Steps { get; init; }
+    public int Steps { get; private init; }
 
-    private long BatchSizes { get; init; }
+    public long BatchSizes { get; private init; }
 
     public static RequestProgress Of(Sequence sequence, double cumulativeLogprob)
     {
@@ -54,41 +54,4 @@ internal readonly record struct RequestProgress
             BatchSizes = times.BatchSizes,
         };
     }
-
-    /// <summary>The metrics of a request: what its sequences have come to, together.</summary>
-    public static RequestMetrics Metrics(ReadOnlySpan<RequestProgress> sequences)
-    {
-        var (first, all) = (sequences[0], sequences[0]);
-        foreach (var other in sequences[1..])
-        {
-            all = all with
-            {
-                Scheduled = Earlier(all.Scheduled, other.Scheduled),
-                FirstToken = Earlier(all.FirstToken, other.FirstToken),
-                Now = Math.Max(all.Now, other.Now),
-                OutputTokens = all.OutputTokens + other.OutputTokens,
-                Preemptions = all.Preemptions + other.Preemptions,
-                Steps = all.Steps + other.Steps,
-                BatchSizes = all.BatchSizes + other.BatchSizes,
-            };
-        }
-
-        return new RequestMetrics
-        {
-            ArrivalTime = first.ArrivalTime,
-            QueueTime = all.Since(all.Scheduled),
-            TimeToFirstToken = all.Since(all.FirstToken),
-            TotalTime = Stopwatch.GetElapsedTime(first.Arrived, all.Now),
-            PromptTokens = first.PromptTokens,
-            CachedTokens = first.CachedTokens,
-            OutputTokens = all.OutputTokens,
-            Preemptions = all.Preemptions,
-            Steps = all.Steps,
-            MeanBatchSize = all.Steps == 0 ? 0 : (double)all.BatchSizes / all.Steps,
-        };
-
-        static long Earlier(long a, long b) => a == 0 ? b : b == 0 ? a : Math.Min(a, b);
-    }
-
-    private TimeSpan? Since(long timestamp) => timestamp == 0 ? null : Stopwatch.GetElapsedTime(Arrived, timestamp);
 }

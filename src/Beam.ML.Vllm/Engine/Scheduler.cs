@@ -34,8 +34,8 @@ internal sealed class Scheduler
         (_maxSequences, _maxTokens) = (maxNumSequences, maxNumBatchedTokens);
         (_adapters, _proposer) = (new LoraSlots(maxLoras), proposer);
         _order = policy == SchedulingPolicy.Priority
-            ? Comparer<Sequence>.Create((a, b) => (a.Priority, a.Arrival).CompareTo((b.Priority, b.Arrival)))
-            : Comparer<Sequence>.Create((a, b) => a.Arrival.CompareTo(b.Arrival));
+            ? Comparer<Sequence>.Create((a, b) => (a.Priority, a.Arrival, a.Number).CompareTo((b.Priority, b.Arrival, b.Number)))
+            : Comparer<Sequence>.Create((a, b) => (a.Arrival, a.Number).CompareTo((b.Arrival, b.Number)));
         _waiting = new SortedSet<Sequence>(_order);
     }
 
@@ -50,7 +50,8 @@ internal sealed class Scheduler
 
     public void Add(Sequence sequence)
     {
-        sequence.Arrival = _arrivals++;
+        sequence.Number = _arrivals++;
+        sequence.Arrival = sequence.Search is { } search ? search.Value ??= sequence.Number : sequence.Number;
         sequence.Status = SequenceStatus.Waiting;
         _waiting.Add(sequence);
     }

@@ -60,8 +60,11 @@ internal sealed class Sequence
     /// <summary>The step in which it first waited for room for its adapter while others went before; null if none did since it last ran.</summary>
     public long? PassedOverSince { get; set; }
 
-    /// <summary>The engine's count of arrivals; breaks ties, and is the order of first come, first served.</summary>
+    /// <summary>The order of first come, first served: the scheduler's count of arrivals, which the steps of a beam search have in common.</summary>
     public long Arrival { get; set; }
+
+    /// <summary>The scheduler's count at this very sequence's arrival: no other has it.</summary>
+    public long Number { get; set; }
 
     public int PromptLength { get; }
 
@@ -111,8 +114,11 @@ internal sealed class Sequence
     /// <summary>Whether the sequence wants its last token's hidden state and no further token.</summary>
     public bool Pools { get; init; }
 
+    /// <summary>The arrival of the beam search that it is a step of; null if it is none.</summary>
+    public SearchArrival? Search { get; init; }
+
     /// <summary>Whether it is a step of a beam search, which is counted as a whole.</summary>
-    public bool IsSearchStep { get; set; }
+    public bool IsSearchStep => Search is not null;
 
     /// <summary>Positions of the prompt whose log probabilities are known, if they were asked for; the first has none.</summary>
     public int PromptLogprobs { get; set; } = 1;
@@ -160,6 +166,12 @@ internal sealed class Sequence
         (FinishReason, StopReason, Failure) = (reason, stopReason, failure);
         Times.Finished = Stopwatch.GetTimestamp();
     }
+}
+
+/// <summary>When a beam search came, which is its first step's arrival: the others do not queue anew. For the step loop alone.</summary>
+internal sealed class SearchArrival
+{
+    public long? Value { get; set; }
 }
 
 /// <summary>When a request passed which point (in <see cref="Stopwatch"/> ticks, 0 for not yet), and counts of its steps.</summary>

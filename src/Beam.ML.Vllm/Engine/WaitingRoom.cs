@@ -2,7 +2,8 @@ namespace Beam.ML.Vllm.Engine;
 
 /// <summary>
 /// Bounds the sequences that wait inside the engine. Requests beyond wait here, outside the step loop's queues: first come, first served,
-/// or by priority where that is the policy. A request of more sequences than the bound is let in when no other waits inside.
+/// or by priority where that is the policy. A request of more sequences than the bound is let in when no other waits inside, and the steps
+/// of a beam search that is in are let in at once: they keep others out, which bounds them.
 /// </summary>
 /// <param name="limit">Sequences that may wait inside.</param>
 /// <param name="policy">In which order requests are let in.</param>
@@ -48,7 +49,7 @@ internal sealed class WaitingRoom(int limit, SchedulingPolicy policy)
         lock (_lock)
         {
             if (request.Entry == Entry.Aborted) return false;
-            if (_closed || (_outside.Count == 0 && HasRoomFor(request)))
+            if (_closed || request.GoesOn || (_outside.Count == 0 && HasRoomFor(request)))
             {
                 LetIn(request);
                 return true;

@@ -122,8 +122,52 @@ public sealed class BeamSearchTests
         Assert.That(metrics["vllm:request_params_n"].Samples.Single().Histogram!.Sum, Is.EqualTo(3));
     }
 
-    private static LlmEngine NewFake(int maxLogprobs) => new(
-        new EngineOptions { Model = "x", SkipTokenizerInit = true, MaxLogprobs = maxLogprobs },
+    [Test]
+    public async Task All_steps_of_a_search_have_the_place_of_its_first_among_the_requests()
+    {
+        var arrivals = new List<long>();
+        var (load, engine) = (new List<Task<RequestOutput>>(), default(LlmEngine)!);
+        var runner = new PagedFakeRunner(64)
+        {
+            Started = sequence =>
+            {
+                if (!sequence.IsSearchStep) return;
+                arrivals.Add(sequence.Arrival);
+
+                // Between any two steps others come, who find the waiting room full.
+                for (var i = 0; i < 2; i++) load.Add(engine.CompleteAsync(new[] { 7, i }, new SamplingParams { MaxTokens = 5, IgnoreEos = true }));
+            },
+        };
+        var options = new EngineOptions { Model = "x", SkipTokenizerInit = true, MaxNumSequences = 2, MaxWaitingRequests = 1 };
+        await using var it = engine = new LlmEngine(options, new EngineParts(runner, null, EosTokens.From(null, []), new SamplingParams(), ""));
+        await engine.BeamSearchAsync(new[] { 3, 1 }, new BeamSearchParams { BeamWidth = 2, MaxTokens = 6, IgnoreEos = true });
+        Assert.That(arrivals, Has.Count.EqualTo(1 + (5 * 2)));
+        Assert.That(arrivals.Distinct().ToArray(), Has.Length.EqualTo(1));
+        Assert.That((await Task.WhenAll(load)).Select(o => o.TokenIds.Count), Is.All.EqualTo(5));
+    }
+
+    [Test]
+    public async Task Beams_find_the_blocks_of_those_that_they_continue()
+    {
+        int[] prompt = [.. Enumerable.Range(0, 70).Select(i => i * 7 % 23)];
+        var parameters = new BeamSearchParams { BeamWidth = 3, MaxTokens = 40, IgnoreEos = true };
+        await using LlmEngine cached = NewFake(prefixCaching: true), plain = NewFake(prefixCaching: false);
+        var (output, expected) = (await cached.BeamSearchAsync(prompt, parameters), await plain.BeamSearchAsync(prompt, parameters));
+        Assert.That(output.Outputs.Select(o => o.TokenIds), Is.EqualTo(expected.Outputs.Select(o => o.TokenIds)));
+        Assert.That(cached.Stats.ComputedTokens, Is.LessThan(70 + (40 * 3 * 17)));
+    }
+
+    [Test]
+    public async Task The_log_hears_once_that_a_search_does_without_the_prefix_cache([Values] bool prefixCaching)
+    {
+        var log = new List<string>();
+        await using var engine = NewFake(prefixCaching: prefixCaching, log: log.Add);
+        for (var i = 0; i < 2; i++) await engine.BeamSearchAsync(new[] { 1 }, new BeamSearchParams { BeamWidth = 2, MaxTokens = 2 });
+        Assert.That(log.Count(line => line.Contains("Beam search without prefix caching", StringComparison.Ordinal)), Is.EqualTo(prefixCaching ? 0 : 1));
+    }
+
+    private static LlmEngine NewFake(int maxLogprobs = 20, bool prefixCaching = true, Action<string>? log = null) => new(
+        new EngineOptions { Model = "x", SkipTokenizerInit = true, MaxLogprobs = maxLogprobs, EnablePrefixCaching = prefixCaching, Log = log },
         new EngineParts(new PagedFakeRunner(64), null, EosTokens.From(null, []), new SamplingParams(), ""));
 
     private static LlmEngine NewEngine(string folder, bool prefixCaching) => new(new EngineOptions

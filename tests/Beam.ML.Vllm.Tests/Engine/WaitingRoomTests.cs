@@ -38,6 +38,19 @@ public sealed class WaitingRoomTests
     }
 
     [Test]
+    public async Task What_goes_on_is_let_in_at_once_and_keeps_others_out()
+    {
+        var room = new WaitingRoom(2, SchedulingPolicy.Fcfs);
+        Assert.That(await room.EnterAsync(Request(2), default), Is.True);
+        var outside = room.EnterAsync(Request(1), default).AsTask();
+        Assert.That(await room.EnterAsync(Request(2, goesOn: true), default), Is.True);
+        room.Update(arrived: 2, waiting: 0);
+        Assert.That(outside.IsCompleted, Is.False);
+        room.Update(arrived: 2, waiting: 1);
+        Assert.That(await outside, Is.True);
+    }
+
+    [Test]
     public async Task Priority_applies_to_those_outside()
     {
         var room = new WaitingRoom(1, SchedulingPolicy.Priority);
@@ -90,9 +103,9 @@ public sealed class WaitingRoomTests
         Assert.That(async () => await waiting, Throws.InstanceOf<OperationCanceledException>());
     }
 
-    private static RequestGroup Request(int sequences, int priority = 0)
+    private static RequestGroup Request(int sequences, int priority = 0, bool goesOn = false)
     {
         var parameters = new SamplingParams { N = sequences };
-        return new RequestGroup("r", new OutputCollector("r", null, [1], parameters), new (Sequence, OutputState)?[sequences], priority);
+        return new RequestGroup("r", new OutputCollector("r", null, [1], parameters), new (Sequence, OutputState)?[sequences], priority) { GoesOn = goesOn };
     }
 }

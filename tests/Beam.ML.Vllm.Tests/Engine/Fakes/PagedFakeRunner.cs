@@ -48,8 +48,10 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
                 _cache[Slot(sequence, first + i)] = chain;
                 if (!open || i < count - drafts - 1) continue;
                 Logits(chain, tokens[i], _logits);
+                var raw = sequence.Parameters.NumLogprobs is null ? null : (float[])_logits.Clone();
                 var token = Sampler.Sample(_logits, sequence.Parameters, sequence.SamplerState);
-                _output.Add(entry, token);
+                if (raw is null) _output.Add(entry, token);
+                else _output.Add(entry, token, LogSoftmax.Row(raw, token, sequence.Parameters.NumLogprobs!.Value, sequence.Parameters.LogprobTokenIds));
                 open = i + 1 < count && token == tokens[i + 1];
             }
         }
