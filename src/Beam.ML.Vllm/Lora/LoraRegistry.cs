@@ -12,11 +12,11 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, LoraRequest> _registered = new(StringComparer.Ordinal);
-    private readonly Dictionary<LoraRequest, Entry> _loaded = [];
+    private readonly Dictionary<LoraRequest, LoadedLora> _loaded = [];
     private readonly List<LoraAdapter> _retired = [];
-    private readonly SortedSet<Waiter> _waiting = new(Comparer<Waiter>.Create((a, b) => (a.Priority, a.Arrival).CompareTo((b.Priority, b.Arrival))));
+    private readonly LoraQueues _waiting = new();
+    private List<LoadedLora> _drained = [];
     private int _inMemory;
-    private long _arrivals;
     private long _uses;
     private bool _closed;
 
@@ -58,6 +58,11 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
         {
             if (OtherPath(request) is { } error) throw error;
             _registered[request.Name] = request;
+            foreach (var queue in _waiting.InOrder.Where(q => OtherPath(q.Adapter) is not null).ToArray())
+            {
+                queue.Fail(OtherPath(queue.Adapter)!);
+                _waiting.Remove(queue);
+            }
         }
     }
 
@@ -81,11 +86,12 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
     /// <param name="priority">Who waits with a lower one is served first; of equals, who came first.</param>
     public async ValueTask<LoraLease> AcquireAsync(LoraRequest request, CancellationToken cancellationToken, int priority = 0)
     {
-        Waiter waiter;
+        LoraWaiter waiter;
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_closed, this);
-            _waiting.Add(waiter = new Waiter(request, priority, _arrivals++));
+            if (OtherPath(request) is { } error) throw error;
+            waiter = _waiting.Add(request, priority);
             Serve();
         }
 
@@ -102,7 +108,7 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
         }
     }
 
-    public void Release(Entry entry)
+    public void Release(LoadedLora entry)
     {
         lock (_lock)
         {
@@ -139,12 +145,15 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
             foreach (var adapter in _retired) adapter.Dispose();
             _loaded.Clear();
             _retired.Clear();
-            foreach (var waiter in _waiting) waiter.Granted.SetException(new ObjectDisposedException(nameof(LoraRegistry)));
-            _waiting.Clear();
+            foreach (var queue in _waiting.InOrder.ToArray())
+            {
+                queue.Fail(new ObjectDisposedException(nameof(LoraRegistry)));
+                _waiting.Remove(queue);
+            }
         }
     }
 
-    private async Task<Grant> GrantAsync(Waiter waiter, CancellationToken cancellationToken)
+    private async Task<LoraGrant> GrantAsync(LoraWaiter waiter, CancellationToken cancellationToken)
     {
         try
         {
@@ -166,54 +175,70 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
         }
     }
 
-    /// <summary>Gives leases to those that wait, in their order, as far as there is room.</summary>
+    /// <summary>
+    /// Gives leases to those that wait, in their order, as far as there is room. It looks at no more of them than it serves, and as many as
+    /// there are adapters in memory.
+    /// </summary>
     private void Serve()
     {
-        if (_waiting.Count == 0 && !_loaded.Values.Any(e => e.IsDrained)) return;
+        if (_waiting.Count == 0 && _drained.Count == 0) return;
 
         // What is drained is told anew each time; who goes on being drained is preferred, so that it comes to an end.
-        var drained = _loaded.Values.Where(e => e.IsDrained).ToHashSet();
-        foreach (var entry in drained) entry.IsDrained = false;
+        var drainedBefore = _drained;
+        foreach (var entry in drainedBefore) entry.IsDrained = false;
+        _drained = [];
+        Queue<LoadedLora>? toDrain = null;
         var roomToCome = _inMemory - _loaded.Count;
-        HashSet<LoraRequest> outside = [];
-        foreach (var waiter in _waiting.ToArray())
+        var served = new List<LoraQueue>();
+        var isFull = false;
+        foreach (var queue in _waiting.InOrder)
         {
-            // Who came for an adapter that has just been loaded has been served with the first.
-            if (waiter.Granted.Task.IsCompleted) continue;
-            if (OtherPath(waiter.Request) is { } error)
+            if (_loaded.TryGetValue(queue.Adapter, out var entry))
             {
-                _waiting.Remove(waiter);
-                waiter.Granted.SetException(error);
+                if (entry.IsDrained) continue;
             }
-            else if (_loaded.TryGetValue(waiter.Request, out var entry))
+            else if (!isFull && MakeRoom())
             {
-                if (!entry.IsDrained) Give(waiter, entry, isMine: false);
-            }
-            else if (MakeRoom())
-            {
-                _loaded.Add(waiter.Request, entry = new Entry(waiter.Request));
+                _loaded.Add(queue.Adapter, entry = new LoadedLora(queue.Adapter));
                 _inMemory++;
-                Give(waiter, entry, isMine: true);
-
-                // All that wait for it, also those that came after others: an adapter that is loaded serves many.
-                foreach (var other in _waiting.Where(w => w.Request == waiter.Request).ToArray()) Give(other, entry, isMine: false);
             }
-            else if (outside.Add(waiter.Request) && outside.Count > roomToCome)
+            else
             {
-                var next = _loaded.Values.Where(e => !e.IsDrained).OrderBy(e => !drained.Contains(e)).ThenBy(e => e.Leases).ThenBy(e => e.LastUse).FirstOrDefault();
-                if (next is not null) next.IsDrained = true;
+                isFull = true;
+                toDrain ??= new(_loaded.Values.OrderBy(e => !drainedBefore.Contains(e)).ThenBy(e => e.Leases).ThenBy(e => e.LastUse));
+                if (roomToCome-- <= 0 && toDrain.TryDequeue(out var next)) Drain(next);
+
+                // There is no room for others, and those in memory take nobody.
+                if (_drained.Count == _loaded.Count) break;
+                continue;
             }
+
+            // All that wait for it, also those that came after others: an adapter in memory serves many.
+            Give(queue, entry);
+            served.Add(queue);
+        }
+
+        foreach (var queue in served) _waiting.Remove(queue);
+    }
+
+    private void Drain(LoadedLora entry)
+    {
+        entry.IsDrained = true;
+        _drained.Add(entry);
+    }
+
+    /// <summary>Gives leases to a whole queue; the first has to load the adapter, if nobody has before.</summary>
+    private static void Give(LoraQueue queue, LoadedLora entry)
+    {
+        foreach (var waiter in queue.Waiters)
+        {
+            entry.Leases++;
+            waiter.Granted.SetResult(new LoraGrant(entry, IsMine: !entry.IsBeingLoaded));
+            entry.IsBeingLoaded = true;
         }
     }
 
-    private void Give(Waiter waiter, Entry entry, bool isMine)
-    {
-        entry.Leases++;
-        _waiting.Remove(waiter);
-        waiter.Granted.SetResult(new Grant(entry, isMine));
-    }
-
-    private void Load(Entry entry)
+    private void Load(LoadedLora entry)
     {
         try
         {
@@ -239,7 +264,7 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
     private bool MakeRoom()
     {
         if (_inMemory < capacity) return true;
-        Entry? oldest = null;
+        LoadedLora? oldest = null;
         foreach (var entry in _loaded.Values)
         {
             if (entry.Leases == 0 && (oldest is null || entry.LastUse < oldest.LastUse)) oldest = entry;
@@ -251,7 +276,7 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
         return true;
     }
 
-    private void Retire(Entry entry)
+    private void Retire(LoadedLora entry)
     {
         _inMemory--;
         if (!entry.Adapter.Task.IsCompletedSuccessfully || _closed) return;
@@ -262,52 +287,4 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
     private InvalidRequestException? OtherPath(LoraRequest request) => _registered.TryGetValue(request.Name, out var known) && known != request
         ? new InvalidRequestException($"The adapter '{request.Name}' is known with the path '{known.Path}', not '{request.Path}'; remove it first, or choose another name.")
         : null;
-
-    /// <summary>An adapter in memory, or on its way there.</summary>
-    internal sealed class Entry(LoraRequest request)
-    {
-        public LoraRequest Request => request;
-
-        public TaskCompletionSource<LoraAdapter> Adapter { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public int Leases { get; set; }
-
-        public long LastUse { get; set; }
-
-        /// <summary>No longer to be found; it goes when its last lease does.</summary>
-        public bool IsForgotten { get; set; }
-
-        /// <summary>It gives no more leases, so that one who waits for another adapter gets its room.</summary>
-        public bool IsDrained { get; set; }
-    }
-
-    /// <param name="Entry">What the lease is on.</param>
-    /// <param name="IsMine">Whether its holder has to load it.</param>
-    private readonly record struct Grant(Entry Entry, bool IsMine);
-
-    private sealed class Waiter(LoraRequest request, int priority, long arrival)
-    {
-        public LoraRequest Request => request;
-
-        public int Priority => priority;
-
-        public long Arrival => arrival;
-
-        public TaskCompletionSource<Grant> Granted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
-}
-
-/// <summary>A request's hold on its adapter: as long as it lasts, the adapter stays in memory.</summary>
-internal sealed class LoraLease(LoraRegistry registry, LoraRegistry.Entry entry, LoraAdapter adapter) : IDisposable
-{
-    private bool _released;
-
-    public LoraAdapter Adapter => adapter;
-
-    public void Dispose()
-    {
-        if (_released) return;
-        _released = true;
-        registry.Release(entry);
-    }
 }

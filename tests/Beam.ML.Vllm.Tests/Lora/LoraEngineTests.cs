@@ -237,6 +237,48 @@ public sealed class LoraEngineTests
         Assert.That(lease.Adapter.Name, Is.EqualTo("a"));
     }
 
+    [Test]
+    public async Task Who_comes_after_thousands_costs_no_more_than_who_comes_first()
+    {
+        var registry = new LoraRegistry(r => Load(r, []), capacity: 2, () => { });
+        LoraLease[] held = [await registry.AcquireAsync(new LoraRequest("a", "p"), default), await registry.AcquireAsync(new LoraRequest("b", "p"), default)];
+        var waiting = new List<Task<LoraLease>>();
+        var (first, last) = (BytesOf(0), 0L);
+        for (var i = 1; i < 20; i++) last = BytesOf(i);
+        Assert.That(last, Is.LessThan(2 * first));
+        foreach (var lease in held) lease.Dispose();
+        var served = 0;
+        while (waiting.Count > 0)
+        {
+            var next = waiting.Find(w => w.IsCompleted) ?? await Task.WhenAny(waiting);
+            waiting.Remove(next);
+            (await next).Dispose();
+            served++;
+        }
+
+        Assert.That((served, registry.InMemory), Is.EqualTo((20 * 200, 2)));
+
+        long BytesOf(int round)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 200; i++) waiting.Add(registry.AcquireAsync(new LoraRequest($"{round}-{i % 100}", "p"), default).AsTask());
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
+    [Test]
+    public async Task Who_waits_for_a_name_that_gets_another_path_hears_of_it_at_once()
+    {
+        var registry = new LoraRegistry(r => Load(r, []), capacity: 2, () => { });
+        foreach (var name in (string[])["a", "a", "b"]) await registry.AcquireAsync(new LoraRequest(name, "p"), default);
+        var waiting = registry.AcquireAsync(new LoraRequest("a", "elsewhere"), default).AsTask();
+        Assert.That(waiting.IsCompleted, Is.False);
+        await registry.AddAsync(new LoraRequest("a", "p"), default);
+        var error = await Assert.ThrowsAsync<InvalidRequestException>(() => waiting);
+        Assert.That(error!.Message, Does.Contain("known with the path 'p'"));
+        Assert.That(registry.AcquireAsync(new LoraRequest("a", "elsewhere"), default).AsTask().IsFaulted);
+    }
+
     private static EngineOptions Options => new()
     {
         Model = TestModels.Golden("llama"), Dtype = ModelDtype.Float32, SkipTokenizerInit = true, NumKvBlocks = 64, NumThreads = 1, EnableLora = true, MaxCpuLoras = 4,
