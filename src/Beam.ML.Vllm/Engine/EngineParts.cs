@@ -1,3 +1,4 @@
+using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Tokenizers;
 using Beam.ML.Vllm.Weights;
@@ -15,7 +16,7 @@ internal sealed record EngineParts(IModelRunner Runner, Tokenizer? Tokenizer, Eo
     {
         options.Validate();
         var folder = ModelFolder.Resolve(options.Model, Environment.GetEnvironmentVariable, options.Log, cancellationToken);
-        var config = ModelConfig.Load(folder);
+        var config = ModelConfig.Load(folder, ModelRegistry.Expect);
         var generation = GenerationConfig.Load(folder);
         var tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
         var eos = EosTokens.From(tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);

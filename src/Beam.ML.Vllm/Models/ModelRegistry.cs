@@ -38,14 +38,19 @@ internal static class ModelRegistry
     };
 
     /// <summary>The first known architecture that the configuration names.</summary>
-    public static Architecture Find(ModelConfig config)
+    public static Architecture Find(ModelConfig config) => Find(config.Architectures, config.Path);
+
+    /// <summary>Refuses a config.json that names no known architecture.</summary>
+    public static void Expect(IReadOnlyList<string> names, string path) => Find(names, path);
+
+    private static Architecture Find(IReadOnlyList<string> names, string path)
     {
-        foreach (var name in config.Architectures)
+        foreach (var name in names)
         {
             if (Architectures.TryGetValue(name, out var architecture)) return architecture;
         }
 
-        var named = config.Architectures.Count == 0 ? "names no architecture" : $"names the architecture {string.Join(", ", config.Architectures)}";
-        throw new ModelLoadException($"'{config.Path}' {named}; this engine knows {string.Join(", ", Architectures.Keys.Order(StringComparer.Ordinal))}.");
+        var named = names.Count == 0 ? "names no architecture" : $"names the architecture {string.Join(", ", names)}";
+        throw new ModelLoadException($"'{path}' {named}; this engine knows {string.Join(", ", Architectures.Keys.Order(StringComparer.Ordinal))}.");
     }
 }

@@ -21,9 +21,7 @@ internal sealed class ModelConfig
         (_file, _path) = (root, path);
         _text = root.TryGetProperty("text_config", out var text) && text.ValueKind == JsonValueKind.Object ? text : root;
         _family = _text.TryGetProperty("model_type", out var family) && family.ValueKind == JsonValueKind.String ? family.GetString() : null;
-        Architectures = root.TryGetProperty("architectures", out var names) && names.ValueKind == JsonValueKind.Array
-            ? [.. names.EnumerateArray().Select(n => n.ToString())]
-            : [];
+        Architectures = ArchitecturesOf(root);
         VocabularySize = Size("vocab_size", 1 << 24);
         HiddenSize = Size("hidden_size", 1 << 20);
         Layers = Size("num_hidden_layers", 10_000);
@@ -68,12 +66,26 @@ internal sealed class ModelConfig
 
     public int? BosTokenId { get; }
 
-    public static ModelConfig Load(string folder)
+    /// <summary>Reads a folder's file.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="expect">
+    /// Refuses architectures that nobody here knows, given their names and the file's path. It comes first: their files have keys of their own.
+    /// </param>
+    public static ModelConfig Load(string folder, Action<IReadOnlyList<string>, string>? expect = null)
     {
         var path = System.IO.Path.Combine(folder, "config.json");
         if (!File.Exists(path)) throw new ModelLoadException($"'{folder}' has no config.json; name the folder of a Hugging Face checkpoint.");
-        return JsonFile.Read(path, root => new ModelConfig(root.Clone(), path));
+        return JsonFile.Read(path, root =>
+        {
+            expect?.Invoke(ArchitecturesOf(root), path);
+            return new ModelConfig(root.Clone(), path);
+        });
     }
+
+    private static IReadOnlyList<string> ArchitecturesOf(JsonElement root) =>
+        root.TryGetProperty("architectures", out var names) && names.ValueKind == JsonValueKind.Array
+            ? [.. names.EnumerateArray().Select(n => n.ToString())]
+            : [];
 
     public bool Has(string key) => TryGet(key, out _);
 

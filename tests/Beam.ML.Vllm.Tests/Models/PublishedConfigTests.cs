@@ -1,5 +1,7 @@
+using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Weights;
+using Beam.ML.Vllm.Weights.Gguf;
 using NUnit.Framework;
 
 namespace Beam.ML.Vllm.Tests.Models;
@@ -36,6 +38,21 @@ public sealed class PublishedConfigTests
             Assert.That(config.Rope(ModelConfig.Full), Is.EqualTo(config.Rope(ModelConfig.Full) with { Theta = 1e6f, Type = "linear", Factor = 8 }));
             Assert.That(config.Rope(ModelConfig.Sliding), Is.EqualTo(config.Rope(ModelConfig.Sliding) with { Theta = 1e4f, Type = "default" }));
         });
+    }
+
+    /// <summary>What the published files of other families have: keys of their own, and few of those that this engine's have.</summary>
+    [TestCase("FalconForCausalLM", """ "model_type": "falcon", "vocab_size": 65024, "hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71 """)]
+    [TestCase("ChatGLMModel", """ "model_type": "chatglm", "padded_vocab_size": 65024, "hidden_size": 4096, "num_layers": 28, "ffn_hidden_size": 13696 """)]
+    [TestCase("MambaForCausalLM", """ "model_type": "mamba", "vocab_size": 50280, "d_model": 768, "n_layer": 24 """)]
+    [TestCase("T5ForConditionalGeneration", """ "model_type": "t5", "vocab_size": 32128, "d_model": 512, "num_layers": 6, "num_heads": 8 """)]
+    [TestCase("BertForMaskedLM", """ "model_type": "bert", "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512 """)]
+    public void An_architecture_that_is_not_known_is_named_with_those_that_are(string name, string keys)
+    {
+        using var folder = new ConfigFolder($$"""{ "architectures": ["{{name}}"], {{keys}} }""");
+        var error = Assert.Throws<ModelLoadException>(() => new LlmEngine(new EngineOptions { Model = folder.Path }));
+        Assert.That(error!.Message, Does.Contain(name).And.Contain("LlamaForCausalLM").And.Contain("Qwen3ForCausalLM"));
+        error = Assert.Throws<ModelLoadException>(() => GgufExporter.Export(folder.Path, Path.Combine(folder.Path, "x.gguf")));
+        Assert.That(error!.Message, Does.Contain(name).And.Contain("cannot be exported to GGUF").And.Contain("LlamaForCausalLM"));
     }
 
     [TestCase(4096, 1f)]

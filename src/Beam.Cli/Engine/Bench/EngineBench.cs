@@ -1,4 +1,5 @@
 using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Weights;
 using Beam.ML.Vllm.Weights.Quantization;
 
@@ -7,7 +8,7 @@ namespace Beam.Cli.Engine.Bench;
 /// <summary>Measures an engine and the machine under it, and adds what comes out to a report.</summary>
 internal sealed class EngineBench(EngineOptions options, BenchModel model, BenchSettings settings, BenchReport report)
 {
-    private readonly QuantizationScheme _quantization = QuantizationMethods.Choose(ModelConfig.Load(model.Folder), options.Quantization);
+    private readonly QuantizationScheme _quantization = QuantizationMethods.Choose(ModelConfig.Load(model.Folder, ModelRegistry.Expect), options.Quantization);
     private readonly int _threads = options.Threads;
 
     /// <summary>Set where a report has several models, or one in several ways.</summary>

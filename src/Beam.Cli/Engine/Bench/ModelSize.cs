@@ -1,3 +1,4 @@
+using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Weights;
 using Beam.ML.Vllm.Weights.Quantization;
 
@@ -20,7 +21,7 @@ internal sealed record ModelSize(long LayerWeights, long HeadWeights, long AllWe
 
     public static ModelSize Of(string folder)
     {
-        var config = ModelConfig.Load(folder);
+        var config = ModelConfig.Load(folder, ModelRegistry.Expect);
         using var checkpoint = Checkpoint.Open(folder);
         var (perExpert, wordBits) = (PerExpert(config), WordBits(config));
         double layers = 0;
@@ -41,7 +42,7 @@ internal sealed record ModelSize(long LayerWeights, long HeadWeights, long AllWe
     /// <summary>What of the weights in memory one token does not read: tables that it is only looked up in, and experts that it does not choose.</summary>
     public static long UnreadBytes(string folder, QuantizationScheme quantization, bool roundToBFloat16)
     {
-        var config = ModelConfig.Load(folder);
+        var config = ModelConfig.Load(folder, ModelRegistry.Expect);
         using var checkpoint = Checkpoint.Open(folder);
         var (perExpert, hasHead) = (PerExpert(config), checkpoint.Tensors.Any(t => t.Name.Contains("lm_head.", StringComparison.Ordinal)));
         var isTied = !hasHead || config.Flag("tie_word_embeddings", false);

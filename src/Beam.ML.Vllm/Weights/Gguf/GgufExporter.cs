@@ -43,9 +43,8 @@ public static class GgufExporter
     public static GgufExport Export(string model, string path, GgufType type = GgufType.BF16, CancellationToken cancellationToken = default)
     {
         var folder = ModelFolder.Resolve(model, Environment.GetEnvironmentVariable, cancellationToken: cancellationToken);
-        var config = ModelConfig.Load(folder);
-        var name = config.Architectures.FirstOrDefault(Families.ContainsKey) ?? throw new ModelLoadException(
-            $"'{config.Path}' names the architecture {string.Join(", ", config.Architectures.DefaultIfEmpty("(none)"))}, which cannot be exported to GGUF; these can: {string.Join(", ", Families.Keys.Order(StringComparer.Ordinal))}.");
+        var config = ModelConfig.Load(folder, Expect);
+        var name = config.Architectures.First(Families.ContainsKey);
         if (QuantizationConfig.Read(config) is not null)
             throw new ModelLoadException($"'{config.Path}' is of a checkpoint with quantized weights (quantization_config); export the model that it was made from, with the type that you want.");
         var (architecture, add) = Families[name];
@@ -61,5 +60,12 @@ public static class GgufExporter
         GgufTokenizer.Add(gguf, folder);
         GgufFile.Write(path, gguf.Metadata, gguf.Tensors, cancellationToken);
         return new GgufExport(architecture, gguf.Tensors.Count, new FileInfo(path).Length, gguf.Warnings);
+    }
+
+    private static void Expect(IReadOnlyList<string> names, string path)
+    {
+        if (names.Any(Families.ContainsKey)) return;
+        throw new ModelLoadException(
+            $"'{path}' names the architecture {string.Join(", ", names.DefaultIfEmpty("(none)"))}, which cannot be exported to GGUF; these can: {string.Join(", ", Families.Keys.Order(StringComparer.Ordinal))}.");
     }
 }
