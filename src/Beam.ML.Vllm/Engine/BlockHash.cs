@@ -9,6 +9,9 @@ namespace Beam.ML.Vllm.Engine;
 /// </summary>
 internal readonly record struct BlockHash(ulong A, ulong B, ulong C, ulong D)
 {
+    /// <summary>Where the chain of a request begins that shares nothing with those that have another salt.</summary>
+    public static BlockHash Salted(BlockHash root, string salt) => Chain(root, MemoryMarshal.Cast<byte, int>(SHA256.HashData(MemoryMarshal.AsBytes(salt.AsSpan()))));
+
     public static BlockHash Chain(BlockHash parent, ReadOnlySpan<int> tokens)
     {
         const int hashBytes = 32;

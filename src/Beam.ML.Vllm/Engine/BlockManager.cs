@@ -111,7 +111,7 @@ internal sealed class BlockManager
         }
     }
 
-    /// <summary>Throws if a block is lost, or held and free at once, or counted wrongly, or known for what it does not hold, given all sequences that hold blocks.</summary>
+    /// <summary>For tests: throws if a block is lost, or held and free at once, or counted wrongly, or known for what it does not hold, given all sequences that hold blocks.</summary>
     internal void CheckInvariants(IEnumerable<Sequence> holders)
     {
         var references = new int[TotalBlocks];
@@ -146,7 +146,7 @@ internal sealed class BlockManager
 
     private void CheckHashes(Sequence sequence)
     {
-        var hash = Root(sequence);
+        var hash = sequence.HashRoot;
         for (var i = 0; i < sequence.BlockTable.Count; i++)
         {
             var isFull = (i + 1) * BlockSize <= sequence.Length;
@@ -156,14 +156,11 @@ internal sealed class BlockManager
         }
     }
 
-    /// <summary>What an adapter computes of the same tokens is something else: its chains start elsewhere.</summary>
-    private static BlockHash Root(Sequence sequence) => sequence.Lora?.Identity ?? default;
-
     private BlockHash HashOf(Sequence sequence, int index)
     {
         var inPrompt = sequence.PromptLength / BlockSize;
-        if (index < inPrompt) return Chain(sequence, sequence.PromptBlockHashes, 0, index, Root(sequence));
-        var root = inPrompt == 0 ? Root(sequence) : HashOf(sequence, inPrompt - 1);
+        if (index < inPrompt) return Chain(sequence, sequence.PromptBlockHashes, 0, index, sequence.HashRoot);
+        var root = inPrompt == 0 ? sequence.HashRoot : HashOf(sequence, inPrompt - 1);
         return Chain(sequence, sequence.BlockHashes, inPrompt, index, root);
     }
 

@@ -1,3 +1,5 @@
+using Beam.ML.Vllm.Sampling;
+
 namespace Beam.ML.Vllm.Engine;
 
 /// <summary>What a prompt's embedding is made of.</summary>
@@ -9,8 +11,13 @@ public sealed record PoolingParams
     /// <summary>Keep only so many of the prompt's last tokens; -1 for as many as the model's context holds; null (all) by default.</summary>
     public int? TruncatePromptTokens { get; init; }
 
+    /// <summary>As <see cref="SamplingParams.CacheSalt"/>.</summary>
+    public string? CacheSalt { get; init; }
+
     internal void Validate()
     {
+        if (CacheSalt is not (null or { Length: >= 1 and <= SamplingParams.MaxCacheSaltCharacters }))
+            throw new InvalidRequestException($"cache_salt must have 1 to {SamplingParams.MaxCacheSaltCharacters} characters, got {CacheSalt.Length}.") { Field = "cache_salt" };
         if (TruncatePromptTokens is not (null or -1 or >= 1))
             throw new InvalidRequestException($"truncate_prompt_tokens must be -1 or at least 1, got {TruncatePromptTokens}.");
     }

@@ -28,13 +28,14 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
     {
         promptIds = RequestCheck.Truncate(promptIds, prepared.Parameters, engine.MaxModelLength);
         RequestCheck.Check(promptIds, engine.MaxModelLength - 1, engine);
+        if (prepared.Parameters.MaxTokens is null && engine.MaxModelLength - promptIds.Length is var room && prepared.Parameters.MinTokens > room)
+        {
+            throw new InvalidRequestException(
+                $"min_tokens must be less than or equal to max_tokens={room}, which is what the context has left after the prompt, got {prepared.Parameters.MinTokens}.") { Field = "min_tokens" };
+        }
+
         return Make(promptIds, prompt, prepared, requestId, priority, adapter);
     }
-
-    /// <summary>A request of the engine's own.</summary>
-    public RequestGroup Unchecked(
-        ReadOnlySpan<int> promptIds, string? prompt, SamplingParams parameters, string? requestId, int priority, LoraAdapter? adapter = null) =>
-        Make(promptIds, prompt, new PreparedParams(parameters), requestId, priority, adapter);
 
     private RequestGroup Make(ReadOnlySpan<int> promptIds, string? prompt, PreparedParams prepared, string? requestId, int priority, LoraAdapter? adapter)
     {
@@ -69,7 +70,7 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
         ReadOnlySpan<int> promptIds, string? prompt, PoolingParams pooling, string? requestId, int priority, LoraAdapter? adapter = null)
     {
         pooling.Validate();
-        var parameters = new SamplingParams { Temperature = 0, MaxTokens = 1, OutputKind = OutputKind.FinalOnly, Detokenize = false };
+        var parameters = new SamplingParams { Temperature = 0, MaxTokens = 1, OutputKind = OutputKind.FinalOnly, Detokenize = false, CacheSalt = pooling.CacheSalt };
         if (pooling.TruncatePromptTokens is { } limit)
         {
             if (limit == -1) limit = engine.MaxModelLength;

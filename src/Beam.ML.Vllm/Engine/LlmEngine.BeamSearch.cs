@@ -31,11 +31,8 @@ public sealed partial class LlmEngine
         string? requestId = null,
         int priority = 0,
         LoraRequest? lora = null,
-        CancellationToken cancellationToken = default)
-    {
-        if (Tokenizer is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
-        return SearchAsync(Tokenizer.Encode(prompt), prompt, parameters, requestId, priority, lora, cancellationToken);
-    }
+        CancellationToken cancellationToken = default) =>
+        SearchAsync(() => Encode(prompt), prompt, parameters, requestId, priority, lora, cancellationToken);
 
     /// <summary>As the other overload, for a prompt that is tokens already; nothing is added to them.</summary>
     /// <inheritdoc cref="BeamSearchAsync(string, BeamSearchParams, string?, int, LoraRequest?, CancellationToken)"/>
@@ -46,10 +43,10 @@ public sealed partial class LlmEngine
         int priority = 0,
         LoraRequest? lora = null,
         CancellationToken cancellationToken = default) =>
-        SearchAsync(promptTokenIds.ToArray(), prompt: null, parameters, requestId, priority, lora, cancellationToken);
+        SearchAsync(() => promptTokenIds.ToArray(), prompt: null, parameters, requestId, priority, lora, cancellationToken);
 
     private async Task<RequestOutput> SearchAsync(
-        int[] promptIds,
+        Func<int[]> encode,
         string? prompt,
         BeamSearchParams parameters,
         string? requestId,
@@ -66,6 +63,7 @@ public sealed partial class LlmEngine
             throw new InvalidRequestException(e.Message, e);
         }
 
+        var promptIds = encode();
         RequestCheck.Check(promptIds, MaxModelLength - 1, this);
         if (!_options.EnablePrefixCaching && Interlocked.Exchange(ref _hasWarnedOfSearch, 1) == 0)
             _options.Log?.Invoke("Beam search without prefix caching computes each beam from its beginning for every token; enable_prefix_caching spares that.");
@@ -178,6 +176,7 @@ public sealed partial class LlmEngine
             Logprobs = BeamSearch.Candidates(parameters, engine.VocabularySize),
             Detokenize = false,
             OutputKind = OutputKind.FinalOnly,
+            CacheSalt = parameters.CacheSalt,
         };
 
         // Of the last step's beams: those that continue them have the same blocks, but for a new one at times.

@@ -27,8 +27,8 @@ public sealed partial class LlmEngine
         LoraRequest? lora = null,
         CancellationToken cancellationToken = default)
     {
-        if (Tokenizer is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
-        return PoolAsync(Tokenizer.Encode(prompt), prompt, parameters ?? new PoolingParams(), requestId, priority, lora, cancellationToken);
+        var own = parameters ?? new PoolingParams();
+        return PoolAsync(() => Encode(prompt, own.TruncatePromptTokens), prompt, own, requestId, priority, lora, cancellationToken);
     }
 
     /// <summary>As the other overload, for a prompt that is tokens already; nothing is added to them.</summary>
@@ -40,10 +40,10 @@ public sealed partial class LlmEngine
         int priority = 0,
         LoraRequest? lora = null,
         CancellationToken cancellationToken = default) =>
-        PoolAsync(promptTokenIds, prompt: null, parameters ?? new PoolingParams(), requestId, priority, lora, cancellationToken);
+        PoolAsync(() => promptTokenIds, prompt: null, parameters ?? new PoolingParams(), requestId, priority, lora, cancellationToken);
 
     private async Task<EmbeddingOutput> PoolAsync(
-        ReadOnlyMemory<int> promptIds,
+        Func<ReadOnlyMemory<int>> encode,
         string? prompt,
         PoolingParams parameters,
         string? requestId,
@@ -53,7 +53,7 @@ public sealed partial class LlmEngine
     {
         RequestGroup? request = null;
         var output = await LastAsync(StreamAsync(
-            adapter => request = _inputs.Pooling(promptIds.Span, prompt, parameters, requestId, priority, adapter), requestId, priority, lora, cancellationToken));
+            adapter => request = _inputs.Pooling(encode().Span, prompt, parameters, requestId, priority, adapter), requestId, priority, lora, cancellationToken));
         var pooled = request!.Output.Pooled ?? throw new RequestFailedException($"Request {request.RequestId} was aborted before it had an embedding.");
         if (parameters.Normalize) Normalize(pooled);
         return new EmbeddingOutput { RequestId = request.RequestId, PromptTokenIds = output.PromptTokenIds, Embedding = pooled, Metrics = output.Metrics };

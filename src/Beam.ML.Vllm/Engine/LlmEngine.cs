@@ -60,6 +60,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         VocabularySize = parts.Runner.VocabularySize;
         DefaultSamplingParams = parts.SamplingDefaults;
         MaxNewTokens = parts.MaxNewTokens;
+        if (Tokenizer is not null) Prompts = new PromptLength(Tokenizer, MaxModelLength);
         if (options.EnableLora) _adapters = new LoraRegistry(request => parts.Runner.LoadLora(request, _stop.Token), options.MaxCpuLoras ?? options.MaxLoras, Wake);
         try
         {
@@ -84,7 +85,10 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     /// <summary>How the engine was set up.</summary>
     internal EngineOptions Options => _options;
 
-    /// <summary>Sequences whose last output has not been handed out.</summary>
+    /// <summary>What tells prompts that are too long by their text; null without a tokenizer.</summary>
+    internal PromptLength? Prompts { get; }
+
+    /// <summary>For tests: sequences whose last output has not been handed out.</summary>
     internal int LiveSequences => _core.LiveRequests;
 
     /// <summary>The name that the model is served under.</summary>
@@ -133,7 +137,10 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
     public static Task<LlmEngine> LoadAsync(EngineOptions options, CancellationToken cancellationToken = default) =>
         Task.Factory.StartNew(() => new LlmEngine(options, cancellationToken), cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    /// <summary>Completes a text; yields outputs as they are made, the last one with <see cref="RequestOutput.Finished"/>.</summary>
+    /// <summary>
+    /// Completes a text; yields outputs as they are made, the last one with <see cref="RequestOutput.Finished"/>. The request begins, and
+    /// fails if it cannot be served, where it is enumerated; each enumeration is a request of its own.
+    /// </summary>
     /// <param name="prompt">The prompt; the tokenizer's special tokens, such as a beginning of sequence, are added.</param>
     /// <param name="parameters">How to sample and when to stop; <see cref="DefaultSamplingParams"/> if null.</param>
     /// <param name="requestId">An id that no live request has; one is made if null.</param>
@@ -148,11 +155,8 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         string? requestId = null,
         int priority = 0,
         LoraRequest? lora = null,
-        CancellationToken cancellationToken = default)
-    {
-        if (Tokenizer is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
-        return RunAsync(Tokenizer.Encode(prompt), prompt, parameters ?? DefaultSamplingParams, requestId, priority, lora, cancellationToken);
-    }
+        CancellationToken cancellationToken = default) =>
+        RunAsync(own => Encode(prompt, own.TruncatePromptTokens), prompt, parameters ?? DefaultSamplingParams, requestId, priority, lora, cancellationToken);
 
     /// <summary>As the other overload, for a prompt that is tokens already; nothing is added to them.</summary>
     /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, LoraRequest?, CancellationToken)"/>
@@ -163,7 +167,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         int priority = 0,
         LoraRequest? lora = null,
         CancellationToken cancellationToken = default) =>
-        RunAsync(promptTokenIds, prompt: null, parameters ?? DefaultSamplingParams, requestId, priority, lora, cancellationToken);
+        RunAsync(_ => promptTokenIds, prompt: null, parameters ?? DefaultSamplingParams, requestId, priority, lora, cancellationToken);
 
     /// <summary>Completes a text and returns the final output.</summary>
     /// <inheritdoc cref="GenerateAsync(string, SamplingParams?, string?, int, LoraRequest?, CancellationToken)"/>
@@ -209,8 +213,17 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         await _ended.Task;
     }
 
+    /// <summary>Makes tokens of a prompt, unless it has so much text that it cannot fit; one of which the end alone is kept may be longer.</summary>
+    private int[] Encode(string prompt, int? truncatePromptTokens = null)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        if (Prompts is null) throw new InvalidRequestException("The engine has no tokenizer (skip_tokenizer_init); give the prompt as token ids.");
+        if (truncatePromptTokens is null) Prompts.Check(prompt);
+        return Prompts.Tokenizer.Encode(prompt);
+    }
+
     private IAsyncEnumerable<RequestOutput> RunAsync(
-        ReadOnlyMemory<int> promptIds,
+        Func<SamplingParams, ReadOnlyMemory<int>> promptIds,
         string? prompt,
         SamplingParams parameters,
         string? requestId,
@@ -218,7 +231,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         LoraRequest? lora,
         CancellationToken cancellationToken) =>
         StreamAsync(
-            adapter => _inputs.Generation(promptIds.Span, prompt, _inputs.Prepare(parameters, cancellationToken), requestId, priority, adapter),
+            adapter => _inputs.Generation(promptIds(parameters).Span, prompt, _inputs.Prepare(parameters, cancellationToken), requestId, priority, adapter),
             requestId, priority, lora, cancellationToken);
 
     /// <summary>Does once what requests with the same parameters share.</summary>

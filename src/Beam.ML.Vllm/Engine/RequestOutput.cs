@@ -22,7 +22,7 @@ public sealed record RequestOutput
 
     /// <summary>
     /// The completions, in the order of their index: all <c>n</c> of them, or with <see cref="Sampling.OutputKind.Delta"/> those that have
-    /// something new.
+    /// something new. There is always one.
     /// </summary>
     public required IReadOnlyList<CompletionOutput> Outputs { get; init; }
 
@@ -53,6 +53,12 @@ public sealed record RequestOutput
 /// <param name="StopReason">The stop string, or the id of the stop token, that ended it (<c>repetition_detected</c> for a repetition); null for the model's own end of sequence.</param>
 public sealed record CompletionOutput(int Index, string Text, IReadOnlyList<int> TokenIds, string? FinishReason, object? StopReason)
 {
+    /// <summary>The id of the stop token that ended it; null if none did, or the model's own end of sequence.</summary>
+    public int? StopTokenId => StopReason as int?;
+
+    /// <summary>The stop string that ended it; null if none did.</summary>
+    public string? StopString => FinishReason == "stop" ? StopReason as string : null;
+
     /// <summary>Log probabilities of <see cref="TokenIds"/>, one entry a token; null if they were not asked for.</summary>
     public IReadOnlyList<PositionLogprobs>? Logprobs { get; init; }
 

@@ -29,6 +29,7 @@ internal sealed class Sequence
 {
     // The prompt itself, which others share, until there is a token to add.
     private int[] _tokens;
+    private BlockHash? _hashRoot;
 
     /// <param name="requestId">The request's id, which its other sequences have as well.</param>
     /// <param name="prompt">The prompt. It is kept and never written to: a request's sequences share it.</param>
@@ -93,6 +94,12 @@ internal sealed class Sequence
 
     /// <summary>The blocks of positions 0, block size, 2 × block size …</summary>
     public List<int> BlockTable { get; } = [];
+
+    /// <summary>
+    /// What the chain of its blocks' hashes begins with: what an adapter computes of the same tokens is something else, and a salt keeps
+    /// requests to themselves.
+    /// </summary>
+    public BlockHash HashRoot => _hashRoot ??= Parameters.CacheSalt is { } salt ? BlockHash.Salted(Lora?.Identity ?? default, salt) : Lora?.Identity ?? default;
 
     /// <summary>The hashes of the prompt's leading full blocks that were needed so far; a request's sequences share them.</summary>
     public List<BlockHash> PromptBlockHashes { get; init; } = [];

@@ -2,8 +2,8 @@ namespace Beam.ML.Vllm;
 
 /// <summary>What a language model answered to a prompt.</summary>
 /// <param name="Text">The answer, without special tokens.</param>
-/// <param name="FinishReason"><c>stop</c> (the model or a stop string ended it), <c>length</c> (max_tokens or the context did) or <c>abort</c>.</param>
-/// <param name="StopReason">The stop string, or the id of the stop token, that ended it; null for the model's own end of sequence.</param>
+/// <param name="FinishReason"><c>stop</c> (the model, a stop string or a stop token ended it), <c>length</c> (max_tokens or the context did), <c>repetition</c> (<c>repetition_detection</c> did) or <c>abort</c>; a server may have reasons of its own.</param>
+/// <param name="StopReason">The stop string, or the id of the stop token, that ended it (<c>repetition_detected</c> for a repetition); null for the model's own end of sequence.</param>
 /// <param name="PromptTokens">Tokens of the prompt.</param>
 /// <param name="OutputTokens">Tokens generated.</param>
 /// <param name="CachedTokens">Tokens of the prompt that were found in the prefix cache.</param>

@@ -36,6 +36,9 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
             throw new PipelineConstructionException($"{GetType().Name}: {e.Message}", e);
         }
 
+        // Its examples are text, and so are its predictions.
+        if (server is null && options.SkipTokenizerInit)
+            throw new PipelineConstructionException($"{GetType().Name} needs the model's tokenizer: leave skip_tokenizer_init out.");
         (this.options, this.server) = (options, server);
     }
 
@@ -60,7 +63,7 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
         if (server is null)
         {
             var parameters = EngineModel.ToParameters(args, new SamplingParams());
-            RequestCheck.Check(parameters, hasTokenizer: !options.SkipTokenizerInit);
+            RequestCheck.Check(parameters, hasTokenizer: true);
             if (parameters.N != 1) throw new InvalidRequestException($"n must be 1, got {parameters.N}: each element has one completion; best_of chooses it from several.");
             return;
         }

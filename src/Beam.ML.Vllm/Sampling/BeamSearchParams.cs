@@ -30,12 +30,18 @@ public sealed record BeamSearchParams
     /// <summary>Keep the end-of-sequence token as the last of <c>TokenIds</c>; it is never part of the text.</summary>
     public bool IncludeStopStringInOutput { get; init; }
 
+    /// <summary>As <see cref="SamplingParams.CacheSalt"/>.</summary>
+    public string? CacheSalt { get; init; }
+
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of its range; the message names it, its range and what it was.</exception>
     public void Validate()
     {
         Require(BeamWidth >= 1, $"beam_width must be at least 1, got {BeamWidth}.");
         Require(BeamWidth <= MaxBeamWidth, $"beam_width must be at most {MaxBeamWidth}, got {BeamWidth}.");
+        Require(
+            CacheSalt is null or { Length: >= 1 and <= SamplingParams.MaxCacheSaltCharacters },
+            $"cache_salt must have 1 to {SamplingParams.MaxCacheSaltCharacters} characters, got {CacheSalt?.Length}.");
         Require(MaxTokens >= 1, $"max_tokens must be at least 1, got {MaxTokens}.");
         Require(Temperature is >= 0 and <= 2, $"temperature must be in [0, 2], got {Temperature}.");
         Require(double.IsFinite(LengthPenalty), $"length_penalty must be a finite number, got {LengthPenalty}.");

@@ -36,6 +36,9 @@ public sealed record SamplingParams
     /// <summary>Characters (UTF-16 code units) that the words of <see cref="BadWords"/> may have together.</summary>
     public const int MaxBadWordsCharacters = 16384;
 
+    /// <summary>Characters (UTF-16 code units) that <see cref="CacheSalt"/> may have.</summary>
+    public const int MaxCacheSaltCharacters = 1024;
+
     /// <summary>Tokens that <see cref="LogprobTokenIds"/> may name.</summary>
     public const int MaxLogprobTokenIds = 128;
 
@@ -95,6 +98,12 @@ public sealed record SamplingParams
 
     /// <summary>Do without the cache of equal beginnings for this request; by default where <see cref="PromptLogprobs"/> need it.</summary>
     public bool? SkipReadingPrefixCache { get; init; }
+
+    /// <summary>
+    /// Shares the cache of equal beginnings with none but requests of the same salt, so that nobody else can tell by the time that an answer
+    /// takes what has been asked before. 1 to <see cref="MaxCacheSaltCharacters"/> characters; null by default. vLLM has it beside the prompt.
+    /// </summary>
+    public string? CacheSalt { get; init; }
 
     /// <summary>Keep only so many of the prompt's last tokens; -1 for as many as the model's context has room for; null (all) by default.</summary>
     public int? TruncatePromptTokens { get; init; }
@@ -202,6 +211,7 @@ public sealed record SamplingParams
             LogprobTokenIds is null || Logprobs is null || Logprobs == LogprobTokenIds.Count,
             $"When both logprobs and logprob_token_ids are set, logprobs must equal the number of ids, got logprobs={Logprobs} and {LogprobTokenIds?.Count} ids.");
         Require(TruncatePromptTokens is null or -1 or >= 1, $"truncate_prompt_tokens must be -1 or at least 1, got {TruncatePromptTokens}.");
+        Require(CacheSalt is null or { Length: >= 1 and <= MaxCacheSaltCharacters }, $"cache_salt must have 1 to {MaxCacheSaltCharacters} characters, got {CacheSalt?.Length}.");
         Require(Stop.Count <= MaxStopStrings, $"stop must have at most {MaxStopStrings} strings, got {Stop.Count}.");
         Require(Stop.Sum(s => (long)(s?.Length ?? 0)) <= MaxStopCharacters, $"stop must have at most {MaxStopCharacters} characters in all, got {Stop.Sum(s => (long)(s?.Length ?? 0))}.");
         Require(Stop.All(s => !string.IsNullOrEmpty(s)), "stop cannot contain an empty string.");

@@ -28,6 +28,7 @@ internal static class SamplingParamsReader
         ["prompt_logprobs"] = (p, v) => p with { PromptLogprobs = Count(v) },
         ["logprob_token_ids"] = (p, v) => p with { LogprobTokenIds = v.ValueKind == JsonValueKind.Null ? null : Ids(v) },
         ["skip_reading_prefix_cache"] = (p, v) => p with { SkipReadingPrefixCache = OrNull(v, b => b.GetBoolean()) },
+        ["cache_salt"] = (p, v) => p with { CacheSalt = v.GetString() },
         ["truncate_prompt_tokens"] = (p, v) => p with { TruncatePromptTokens = OrNull(v, i => i.ToInt32()) },
         ["detokenize"] = (p, v) => p with { Detokenize = v.GetBoolean() },
         ["skip_special_tokens"] = (p, v) => p with { SkipSpecialTokens = v.GetBoolean() },

@@ -46,6 +46,18 @@ public sealed class CompletionsTests
     }
 
     [Test]
+    public async Task What_stopped_a_completion_is_a_string_or_a_token()
+    {
+        var greedy = new SamplingParams { Temperature = 0, MaxTokens = 16 };
+        var whole = (await _engine.CompleteAsync(Question, greedy)).Outputs[0];
+        var byString = (await _engine.CompleteAsync(Question, greedy with { Stop = [whole.Text[2..4]] })).Outputs[0];
+        var byToken = (await _engine.CompleteAsync(Question, greedy with { StopTokenIds = [whole.TokenIds[1]] })).Outputs[0];
+        Assert.That((whole.StopString, whole.StopTokenId), Is.EqualTo(((string?)null, (int?)null)));
+        Assert.That((byString.StopString, byString.StopTokenId), Is.EqualTo((whole.Text[2..4], (int?)null)));
+        Assert.That((byToken.StopString, byToken.StopTokenId), Is.EqualTo(((string?)null, whole.TokenIds[1])));
+    }
+
+    [Test]
     public async Task Pieces_carry_their_index_and_add_up_to_the_whole()
     {
         var parameters = Seeded with { N = 3, Stop = ["e"], IgnoreEos = false };

@@ -233,8 +233,64 @@ public sealed class LlmEngineTests
         var output = await engine.CompleteAsync(new[] { 213 }, Greedy(4) with { IgnoreEos = true });
         Assert.That(output.TokenIds, Is.EqualTo(new[] { 145, 145, 145, 145 }));
         Assert.That(output.Text, Is.Empty);
-        Assert.Throws<InvalidRequestException>(() => engine.GenerateAsync(Question));
+        await AssertInvalidAsync(engine.CompleteAsync(Question), "give the prompt as token ids");
+        await AssertInvalidAsync(engine.BeamSearchAsync(Question, new() { BeamWidth = 1, MaxTokens = 1 }), "give the prompt as token ids");
         await AssertInvalidAsync(engine.CompleteAsync(new[] { 213 }, Greedy(4) with { Stop = ["a"] }), "needs a tokenizer");
+    }
+
+    [Test]
+    public async Task Requests_share_the_cache_with_those_of_their_salt_alone()
+    {
+        await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, NumKvBlocks = 64, NumThreads = 1 });
+        int[] prompt = [.. Enumerable.Range(50, 40)];
+        foreach (var (salt, cached) in new (string?, int)[] { (null, 0), ("a", 0), ("b", 0), (null, 32), ("a", 32), ("b", 32), ("ab", 0) })
+        {
+            var output = await engine.CompleteAsync(prompt, Greedy(2) with { CacheSalt = salt });
+            Assert.That(output.Metrics.CachedTokens, Is.EqualTo(cached), salt);
+            Assert.That((await engine.EmbedAsync(prompt, new PoolingParams { CacheSalt = salt })).Metrics.CachedTokens, Is.EqualTo(32), salt);
+            var before = engine.Stats.PrefixCacheHits;
+            await engine.BeamSearchAsync(prompt, new BeamSearchParams { BeamWidth = 1, MaxTokens = 1, CacheSalt = salt });
+            Assert.That(engine.Stats.PrefixCacheHits - before, Is.EqualTo(32), salt);
+        }
+
+        Assert.That((await engine.EmbedAsync(prompt, new PoolingParams { CacheSalt = "c" })).Metrics.CachedTokens, Is.Zero);
+        await AssertInvalidAsync(engine.CompleteAsync(prompt, Greedy(2) with { CacheSalt = "" }), "cache_salt must have 1 to 1024 characters, got 0");
+        Assert.That(SamplingParams.FromDictionary(new Dictionary<string, object?> { ["cache_salt"] = "x" }).CacheSalt, Is.EqualTo("x"));
+    }
+
+    [Test]
+    public async Task More_tokens_than_the_context_has_left_cannot_be_the_least()
+    {
+        await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, NumKvBlocks = 64, NumThreads = 1, MaxModelLength = 64 });
+        int[] prompt = [.. Enumerable.Range(50, 40)];
+        await AssertInvalidAsync(engine.CompleteAsync(prompt, Greedy(null) with { MinTokens = 25 }), "min_tokens must be less than or equal to max_tokens=24");
+        Assert.That((await engine.CompleteAsync(prompt, Greedy(null) with { MinTokens = 24 })).TokenIds, Has.Count.EqualTo(24));
+    }
+
+    [Test]
+    public async Task A_prompt_becomes_tokens_where_its_outputs_are_enumerated()
+    {
+        await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, NumKvBlocks = 64, NumThreads = 1 });
+        var outputs = engine.GenerateAsync((string)null!, Greedy(2));
+        await Assert.ThrowsAsync<ArgumentNullException>(async () => await outputs.GetAsyncEnumerator().MoveNextAsync());
+        var again = engine.GenerateAsync(Question, Greedy(2) with { OutputKind = OutputKind.FinalOnly });
+        Assert.That(engine.Stats.FinishedRequests, Is.Zero);
+        for (var i = 0; i < 2; i++) await foreach (var output in again) Assert.That(output.TokenIds, Has.Count.EqualTo(2));
+        Assert.That(engine.Stats.FinishedRequests, Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task A_text_that_cannot_fit_is_refused_before_it_is_made_tokens_of()
+    {
+        await using var engine = new LlmEngine(new EngineOptions { Model = TestModels.TinyGemma, NumKvBlocks = 64, NumThreads = 1 });
+        var text = new string('a', 1 << 20);
+        await AssertInvalidAsync(engine.CompleteAsync(text), "1048576 characters, which are more tokens than that");
+        await AssertInvalidAsync(engine.BeamSearchAsync(text, new() { BeamWidth = 1, MaxTokens = 1 }), "1048576 characters");
+        var error = await Assert.ThrowsAsync<InvalidRequestException>(() => engine.EmbedAsync(text));
+        Assert.That(error!.Message, Does.Contain("1048576 characters"));
+        Assert.That(error.Field, Is.EqualTo("prompt"));
+        var cut = await engine.CompleteAsync(text, Greedy(2) with { TruncatePromptTokens = 5 });
+        Assert.That(cut.PromptTokenIds, Has.Count.EqualTo(5));
     }
 
     [Test]

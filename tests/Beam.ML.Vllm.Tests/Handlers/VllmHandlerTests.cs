@@ -116,6 +116,9 @@ public sealed class VllmHandlerTests
         Assert.That(() => handler.ValidateInferenceArgs(new() { ["n"] = 2, ["temperature"] = 1 }), Throws.InstanceOf<ArgumentException>().With.Message.Contains("n must be 1"));
         Assert.That(() => new VllmCompletionsModelHandler(new EngineOptions { Model = "m", MaxNumSequences = 0 }),
             Throws.TypeOf<PipelineConstructionException>().With.Message.Contains("max_num_seqs"));
+        var noTokenizer = new EngineOptions { Model = TestModels.TinyGemma, SkipTokenizerInit = true };
+        Assert.That(() => new VllmChatModelHandler(noTokenizer), Throws.TypeOf<PipelineConstructionException>().With.Message.Contains("VllmChatModelHandler needs the model's tokenizer"));
+        Assert.That(() => new VllmCompletionsModelHandler(noTokenizer), Throws.TypeOf<PipelineConstructionException>().With.Message.Contains("needs the model's tokenizer"));
     }
 
     [Test]

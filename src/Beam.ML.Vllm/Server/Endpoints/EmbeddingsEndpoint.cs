@@ -54,7 +54,7 @@ internal sealed class EmbeddingsEndpoint(ServerContext server) : IEndpoint
             : server.Prompts.Read(fields, "input", server.Options.MaxPromptsPerRequest, cancellationToken);
         var request = new Request(
             RequestIds.Make(http, fields, "embd"), model, server.Models.Adapter(model), prompts.ConvertAll(prompt => server.Prompts.Truncate(prompt, fields, maxTokens: 0)),
-            new PoolingParams { Normalize = fields.Bool("normalize", otherwise: true) }, fields.Int("priority") ?? 0, base64);
+            new PoolingParams { Normalize = fields.Bool("normalize", otherwise: true), CacheSalt = fields.String("cache_salt") }, fields.Int("priority") ?? 0, base64);
         Check(request);
         return request;
     }

@@ -45,6 +45,7 @@ internal static class BeamSearchFields
             Temperature = fields.Double("temperature") ?? 0,
             LengthPenalty = fields.Double("length_penalty") ?? 1,
             IncludeStopStringInOutput = parameters.IncludeStopStringInOutput,
+            CacheSalt = parameters.CacheSalt,
         };
         try
         {

@@ -11,16 +11,6 @@ internal sealed record EncodedPrompt(int[] TokenIds, string? Text);
 /// <summary>Makes tokens of the prompts of a request.</summary>
 internal sealed class PromptEncoder(LlmEngine engine)
 {
-    // An unknown word of WordPiece is one token, whatever its length up to this.
-    private const int LongestUnknownWord = 128;
-
-    private readonly Lazy<long> _longestToken = new(() =>
-    {
-        long longest = LongestUnknownWord;
-        for (var id = 0; id < engine.Tokenizer!.VocabularySize; id++) longest = Math.Max(longest, engine.Tokenizer.IdToToken(id)?.Length ?? 0);
-        return longest;
-    });
-
     public Tokenizer Tokenizer => engine.Tokenizer ?? throw ApiException.Invalid("The engine has no tokenizer (--skip-tokenizer-init); give prompts as token ids.", "prompt");
 
     /// <summary>A text, a list of token ids, or a list of either.</summary>
@@ -49,17 +39,11 @@ internal sealed class PromptEncoder(LlmEngine engine)
         }
     }
 
-    /// <exception cref="ApiException">The text is too long for the model, whatever its tokens are.</exception>
+    /// <exception cref="InvalidRequestException">The text is too long for the model, whatever its tokens are.</exception>
     public EncodedPrompt Encode(string text, bool addSpecialTokens)
     {
         var tokenizer = Tokenizer;
-        // Cheaper than to find out by encoding megabytes.
-        if (text.Length > engine.MaxModelLength && text.Length / _longestToken.Value > engine.MaxModelLength)
-        {
-            throw ApiException.Invalid(
-                $"This model's maximum context length is {engine.MaxModelLength} tokens. However, the prompt has {text.Length} characters, which are more tokens than that.", "prompt");
-        }
-
+        engine.Prompts!.Check(text);
         return new EncodedPrompt(tokenizer.Encode(text, addSpecialTokens), text);
     }
 

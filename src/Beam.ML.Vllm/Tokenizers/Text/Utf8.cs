@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text;
 
@@ -40,21 +39,4 @@ internal static class Utf8
     }
 
     public static bool IsValid(ReadOnlySpan<byte> text) => System.Text.Unicode.Utf8.IsValid(text);
-
-    /// <summary>Replaces what is not UTF-8 by U+FFFD, a byte at a time.</summary>
-    public static byte[] Repair(ReadOnlySpan<byte> text)
-    {
-        using var result = new PooledList<byte>(text.Length + 16);
-        while (text.Length > 0)
-        {
-            if (Rune.DecodeFromUtf8(text, out _, out var length) == OperationStatus.Done) result.AddRange(text[..length]);
-            else
-            {
-                result.AddRange(Replacement);
-                length = 1;
-            }
-            text = text[length..];
-        }
-        return result.Span.ToArray();
-    }
 }
