@@ -93,7 +93,7 @@ internal sealed class CompiledConstraint
         lock (_lock)
         {
             _masks.Add(place, _recent.AddFirst((place, mask)));
-            for (_maskBytes += mask.Bytes; _maskBytes > Limits.KeptBytes && _recent.Count > 1; _recent.RemoveLast())
+            for (_maskBytes += mask.Bytes; _maskBytes > Limits.MaskBytes && _recent.Count > 1; _recent.RemoveLast())
             {
                 var oldest = _recent.Last!.Value;
                 _masks.Remove(oldest.Place);

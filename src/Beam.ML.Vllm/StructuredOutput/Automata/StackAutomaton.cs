@@ -79,7 +79,7 @@ internal sealed partial class StackAutomaton
         lock (_lock)
         {
             _budget = budget;
-            if (_nodes.Count > MaxNodes || _bytes > Limits.KeptBytes) GiveUp();
+            if (_nodes.Count > MaxNodes || _bytes > Limits.PlaceBytes) GiveUp();
             return FindStep(node, value);
         }
     }

@@ -36,10 +36,13 @@ internal static class Limits
     public const int MatchWork = 1 << 18;
 
     /// <summary>Steps that each token may take for itself.</summary>
-    public const int MatchWorkOfToken = 1 << 14;
+    public const int MatchWorkOfToken = 1 << 15;
 
-    /// <summary>Bytes of places, and of masks, that are kept for a constraint.</summary>
-    public const long KeptBytes = 8 << 20;
+    /// <summary>Bytes of the places that are kept for a constraint, with where each byte leads from them.</summary>
+    public const long PlaceBytes = 16 << 20;
+
+    /// <summary>Bytes of the masks that are kept for a constraint.</summary>
+    public const long MaskBytes = 8 << 20;
 
     public static StructuredOutputException TooLarge(string what) =>
         new($"The structured output constraint is too large: it has more than {what}. Use smaller repetition counts, or fewer alternatives.");
