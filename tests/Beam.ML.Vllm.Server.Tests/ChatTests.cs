@@ -213,6 +213,16 @@ public sealed class ChatTests
         Assert.That(await PromptOfAsync(server, body), Is.EqualTo("True,own,1"));
     }
 
+    [Test]
+    public async Task A_template_may_do_no_more_than_the_context_is_worth()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { TrustRequestChatTemplate = true });
+        const string Loops = "{% for i in range(20000) %}{% for j in range(20) %}{{ i + j }}{% endfor %}{% endfor %}";
+        Assert.That((await server.ErrorAsync(Path, new { messages = Question, chat_template = Loops })).Text("message"), Does.Contain("work"));
+        object[] tooLong = [new { role = "user", content = string.Concat(Enumerable.Repeat("word </think>", 100_000)) }];
+        Assert.That((await server.ErrorAsync(Path, new { messages = tooLong })).Text("message"), Does.Contain("maximum context length"));
+    }
+
     private static object[] Continued(string content) => [new { role = "user", content = "Hi" }, new { role = "assistant", content }];
 
     private static async Task<string> PromptOfAsync(TestServer server, object body) =>

@@ -74,9 +74,13 @@ public sealed class ChatTemplate
     /// <exception cref="OperationCanceledException">The token was canceled.</exception>
     public string Render(
         JsonElement messages, bool addGenerationPrompt = true, JsonElement? tools = null, JsonElement? documents = null,
-        IReadOnlyDictionary<string, JsonElement>? variables = null, CancellationToken cancellationToken = default)
+        IReadOnlyDictionary<string, JsonElement>? variables = null, CancellationToken cancellationToken = default) =>
+        Render(messages, addGenerationPrompt, tools, documents, variables, new JinjaLimits(cancellationToken));
+
+    /// <summary>The same within limits.</summary>
+    internal string Render(
+        JsonElement messages, bool addGenerationPrompt, JsonElement? tools, JsonElement? documents, IReadOnlyDictionary<string, JsonElement>? variables, JinjaLimits limits)
     {
-        var limits = new JinjaLimits(cancellationToken);
         try
         {
             var globals = new Dictionary<string, object>(StringComparer.Ordinal);

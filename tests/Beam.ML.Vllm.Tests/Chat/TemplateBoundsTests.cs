@@ -13,6 +13,9 @@ public sealed class TemplateBoundsTests
 
     private static string Repeat(string text, int count) => string.Concat(Enumerable.Repeat(text, count));
 
+    private static string Render(string source) =>
+        JinjaTemplate.Parse(source).Render(new Dictionary<string, object>(), TimeProvider.System, new JinjaLimits(maxWork: JinjaLimits.MaxWork / 64));
+
     private static Dictionary<string, object> Variables(object? s, JinjaLimits limits) => new() { ["s"] = JinjaValues.FromJson(JsonSerializer.SerializeToElement(s), limits) };
 
     private static IEnumerable<TestCaseData> Growing()
@@ -80,8 +83,7 @@ public sealed class TemplateBoundsTests
     [TestCase("{% set x = [1] * 100000 %}{% for i in range(100000) %}{% if 2 in x or x.count(1) == 2 %}{% endif %}{% endfor %}")]
     [TestCase("{% set x = ['a.' * 1000] * 100000 %}{{ [{}] | map(attribute='a.' * 100000) | list }}{{ x | map(attribute=x[0]) | list }}")]
     [TestCase("{% set ns = namespace(x=[1]) %}{% for i in range(5000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | map(*(['map'] * 5000)) | list }}")]
-    public void A_template_that_would_take_hours_ends_in_an_error(string source) => 
-        Assert.That(() => JinjaTemplate.Parse(source).Render(new Dictionary<string, object>(), TimeProvider.System, new JinjaLimits(maxWork: JinjaLimits.MaxWork / 64)), Throws.TypeOf<ChatTemplateException>());
+    public void A_template_that_would_take_hours_ends_in_an_error(string source) => Assert.That(() => Render(source), Throws.TypeOf<ChatTemplateException>());
 
     [Test]
     public void A_template_is_rendered_or_refused_however_deep_it_is_and_small_the_stack()
@@ -139,6 +141,49 @@ public sealed class TemplateBoundsTests
         var template = JinjaTemplate.Parse("{{ strftime_now('%Y') }}" + source);
         Assert.That(() => template.Render(new Dictionary<string, object>(), new LeavingClock(gone), new JinjaLimits(gone.Token)), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(() => ChatTemplate.Parse(source).Render(JsonSerializer.SerializeToElement(Array.Empty<int>()), cancellationToken: gone.Token), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    [Test]
+    public void A_value_of_any_size_equals_itself() =>
+        Assert.That(Render(Shared + "{{ ns.l == ns.l }}{{ ns.a != ns.a }}{{ ns.l in [ns.l] }}{{ ns.a <= ns.a }}{{ [ns.l].index(ns.l) }}{{ ([ns.a, ns.a] | sort) == [ns.a, ns.a] }}"), Is.EqualTo("TrueFalseTrueTrue0True"));
+
+    [TestCase("{{ ns.a is eq(ns.b) }}")]
+    [TestCase("{{ ns.l is ge(ns.m) }}")]
+    [TestCase("{{ [ns.l].count(ns.m) }}")]
+    [TestCase("{{ [ns.l, ns.m] | max }}")]
+    [TestCase("{{ [{'k': ns.l}, {'k': ns.m}] | groupby('k') }}")]
+    [TestCase("{{ {'x': ns.l} == {'x': ns.m} }}")]
+    [TestCase("{% for i in [1, 2] %}{{ loop.changed(ns.l if i == 1 else ns.m) }}{% endfor %}")]
+    public void Every_comparison_is_counted(string source) => Assert.That(() => Render(Shared + source), Throws.TypeOf<ChatTemplateException>().With.Message.Contains("takes more than"));
+
+    [Test]
+    public void What_a_template_may_do_is_in_proportion_to_what_the_model_takes()
+    {
+        const string Loops = "{% for i in range(20000) %}{% for j in range(20) %}{{ i + j }}{% endfor %}{% endfor %}";
+        static string Within(JinjaLimits limits) => JinjaTemplate.Parse(Loops).Render(new Dictionary<string, object>(), TimeProvider.System, limits);
+        Assert.That(() => Within(JinjaLimits.For(1024, 100, default)), Throws.TypeOf<ChatTemplateException>());
+        Assert.That(Within(JinjaLimits.For(65_536, 100, default)), Is.Not.Empty);
+        Assert.That(Within(JinjaLimits.For(1024, 10_000_000, default)), Is.Not.Empty);
+    }
+
+    // As the templates of Qwen 3 do, and some more.
+    [Test]
+    public void An_honest_template_may_write_a_conversation_that_is_far_too_long_for_the_model()
+    {
+        const string Source = """
+            {%- for m in messages -%}
+            {%- set content = m.content -%}
+            {%- if '</think>' in content -%}{%- set content = content.split('</think>')[-1].lstrip('\n') -%}{%- endif -%}
+            {{- '<|im_start|>' + m.role + '\n' + content.strip() + '<|im_end|>' + '\n' -}}
+            {%- endfor -%}
+            """;
+        var template = ChatTemplate.Parse(Source);
+        foreach (var (count, length) in new[] { (1, 4_000_000), (4000, 1000), (40_000, 4) })
+        {
+            var messages = JsonSerializer.SerializeToElement(Enumerable.Repeat(new { role = "user", content = new string('a', length) + "</think>" + new string('b', length) }, count));
+            var text = template.Render(messages, false, null, null, null, JinjaLimits.For(1024, messages.GetRawText().Length, default));
+            Assert.That(text, Has.Length.EqualTo(count * (length + "<|im_start|>user\n<|im_end|>\n".Length)));
+        }
     }
 
     [Test]

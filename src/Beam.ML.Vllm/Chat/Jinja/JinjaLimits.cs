@@ -25,6 +25,11 @@ internal sealed class JinjaLimits(CancellationToken cancellationToken = default,
     private const int LookEvery = 1 << 16;
     private const int MaxDepth = 1000;
 
+    // Honest templates look at a text a few times, and have some hundred evaluations for a message, which is at least some tokens.
+    private const long BaseWork = 16 << 20;
+    private const int WorkPerCharacter = 16;
+    private const int WorkPerToken = 2048;
+
     private long _lookAt;
     private int _depth;
 
@@ -32,6 +37,13 @@ internal sealed class JinjaLimits(CancellationToken cancellationToken = default,
 
     /// <summary>What was counted so far, in characters.</summary>
     public long Work { get; private set; }
+
+    /// <summary>Bounds in proportion to the prompt that can come of it: no more than that is any use to the model.</summary>
+    /// <param name="contextLength">The tokens that the model takes.</param>
+    /// <param name="characters">The size of the conversation.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    public static JinjaLimits For(int contextLength, long characters, CancellationToken cancellationToken) =>
+        new(cancellationToken, Math.Min(MaxWork, BaseWork + contextLength * (long)WorkPerToken + Math.Min(characters, MaxWork) * WorkPerCharacter));
 
     /// <summary>Counts an evaluation.</summary>
     public void Step() => Read(StepWork);

@@ -25,6 +25,7 @@ internal static class PythonObject
         EnsureStack();
         limits.Touch();
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return a is long l && b is long m ? l == m : x == y;
+        if (ReferenceEquals(a, b)) return true;
         return (a, b) switch
         {
             (string s, string t) => s.Length == t.Length && CommonLength(s, t, limits) == s.Length,
@@ -32,7 +33,7 @@ internal static class PythonObject
             (JinjaTuple s, JinjaTuple t) => SequencesEqual(s.Items, t.Items, limits),
             (JinjaDict s, JinjaDict t) => s.Count == t.Count && s.Items.All(i => t.TryGet(i.Key, out var other) && AreEqual(i.Value, other, limits)),
             (JinjaUndefined, JinjaUndefined) => true,
-            _ => ReferenceEquals(a, b),
+            _ => false,
         };
     }
 

@@ -1,6 +1,8 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Beam.ML.Vllm.Chat;
+using Beam.ML.Vllm.Chat.Jinja;
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Server.Hosting;
 using Beam.ML.Vllm.Tokenizers;
@@ -48,7 +50,8 @@ internal sealed class ChatRenderer
 
         var template = TemplateOf(fields);
         using var messages = Normalize(given, continues, out var last);
-        var text = template.Render(messages.RootElement, begins, ToolsOf(fields), fields.Array("documents"), VariablesOf(fields), cancellationToken);
+        var limits = JinjaLimits.For(_engine.MaxModelLength, JsonMarshal.GetRawUtf8Value(fields.Json).Length, cancellationToken);
+        var text = template.Render(messages.RootElement, begins, ToolsOf(fields), fields.Array("documents"), VariablesOf(fields), limits);
         if (continues) text = FinalMessage.Leave(text, last);
         return prompts.Encode(text, fields.Bool("add_special_tokens"));
     }
