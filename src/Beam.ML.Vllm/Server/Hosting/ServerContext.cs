@@ -17,7 +17,7 @@ internal sealed class ServerContext : IDisposable
         (Engine, Options) = (engine, options);
         Models = new ServedModels(engine, options);
         Admission = new Admission(options.MaxConcurrentSequences);
-        Bodies = new BodyBudget((long)LongestBodies * options.MaxRequestBodySize, options.MaxRequestBodySize);
+        Bodies = new BodyBudget(LongestBodies * (options.MaxRequestBodySize + 1L), options.MaxRequestBodySize);
         Preparation = new PreparationSlots(Environment.ProcessorCount, options.MaxConcurrentSequences);
         Prompts = new PromptEncoder(engine);
         Chat = new ChatRenderer(engine, options);
