@@ -54,7 +54,7 @@ internal sealed class JinjaDict(JinjaLimits limits)
 
         public int GetHashCode(object key)
         {
-            limits.Touch();
+            limits.Step();
             switch (key)
             {
                 case string text:

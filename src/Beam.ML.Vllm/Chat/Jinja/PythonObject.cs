@@ -77,6 +77,8 @@ internal static class PythonObject
     public static IReadOnlyList<object> Iterate(object value, JinjaLimits limits)
     {
         limits.Items(value is string s ? s.Length : value is JinjaDict d ? d.Count : Items(value)?.Count ?? 0);
+        // Each character becomes an object.
+        if (value is string characters) limits.Read(16L * characters.Length);
         return value switch
         {
             JinjaDict dict => [.. dict.Keys],
