@@ -8,7 +8,7 @@ internal sealed class EngineCore : IDisposable
     private readonly BlockManager _blocks;
     private readonly Scheduler _scheduler;
     private readonly OutputProcessor _outputs;
-    private readonly DraftCounts _drafts = new();
+    private readonly DraftCounts _drafts;
     private long _steps;
     private long _computedTokens;
     private long _batchSizes;
@@ -20,6 +20,7 @@ internal sealed class EngineCore : IDisposable
     public EngineCore(IModelRunner runner, EngineOptions options, EosTokens eos, Func<int>? waitingOutside = null)
     {
         (_runner, _waitingOutside) = (runner, waitingOutside);
+        _drafts = new DraftCounts(options.SpeculativeConfig?.NumSpeculativeTokens ?? 0);
         _blocks = new BlockManager(runner.Blocks, options.BlockSize, options.EnablePrefixCaching);
         var proposer = options.SpeculativeConfig is { } speculation ? new NgramProposer(speculation, runner.MaxModelLength) : null;
         _scheduler = new Scheduler(_blocks, options.MaxNumSequences, options.MaxNumBatchedTokens, options.SchedulingPolicy, options.MaxLoras, proposer);
@@ -85,6 +86,7 @@ internal sealed class EngineCore : IDisposable
         PrefixCacheHits = _blocks.PrefixHits,
         Preemptions = _scheduler.Preemptions,
         PromptTokens = _outputs.PromptTokens,
+        CachedPromptTokens = _outputs.CachedPromptTokens,
         GenerationTokens = _outputs.GenerationTokens,
         ComputedTokens = _computedTokens,
         FinishedRequests = _outputs.FinishedRequests,
@@ -92,6 +94,7 @@ internal sealed class EngineCore : IDisposable
         SpecDecodeDrafts = _drafts.Drafts,
         SpecDecodeDraftTokens = _drafts.DraftTokens,
         SpecDecodeAcceptedTokens = _drafts.AcceptedTokens,
+        SpecDecodeAcceptedTokensPerPosition = _drafts.AcceptedAt,
         MeanBatchSize = _steps == 0 ? 0 : (double)_batchSizes / _steps,
     };
 

@@ -37,6 +37,9 @@ public sealed record EngineStats
     /// <summary><c>prompt_tokens</c>: prompt tokens of requests that produced a first token.</summary>
     public long PromptTokens { get; init; }
 
+    /// <summary><c>prompt_tokens_cached</c>: those of <see cref="PromptTokens"/> that were found in the prefix cache.</summary>
+    public long CachedPromptTokens { get; init; }
+
     /// <summary><c>generation_tokens</c>.</summary>
     public long GenerationTokens { get; init; }
 
@@ -60,6 +63,9 @@ public sealed record EngineStats
 
     /// <summary><c>spec_decode_num_accepted_tokens</c>: guessed tokens that came true.</summary>
     public long SpecDecodeAcceptedTokens { get; init; }
+
+    /// <summary><c>spec_decode_num_accepted_tokens_per_pos</c>: how often the first guessed token came true, the second, and so on; empty without speculation.</summary>
+    public IReadOnlyList<long> SpecDecodeAcceptedTokensPerPosition { get; init; } = [];
 
     /// <summary>The part of the guessed tokens that came true, 0 to 1.</summary>
     public double SpecDecodeAcceptanceRate => SpecDecodeDraftTokens == 0 ? 0 : (double)SpecDecodeAcceptedTokens / SpecDecodeDraftTokens;

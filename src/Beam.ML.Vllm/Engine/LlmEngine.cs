@@ -62,6 +62,7 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         MaxNewTokens = parts.MaxNewTokens;
         if (Tokenizer is not null) Prompts = new PromptLength(Tokenizer, MaxModelLength);
         if (options.EnableLora) _adapters = new LoraRegistry(request => parts.Runner.LoadLora(request, _stop.Token), options.MaxCpuLoras ?? options.MaxLoras, Wake);
+        if (_adapters is not null) Metrics.Adapters = AdaptersInUse;
         try
         {
             using (cancellationToken.UnsafeRegister(static stop => ((CancellationTokenSource)stop!).Cancel(), _stop))
@@ -381,6 +382,12 @@ public sealed partial class LlmEngine : IDisposable, IAsyncDisposable
         {
             if (entry is var (sequence, _)) _core.Abort(sequence);
         }
+    }
+
+    private (IEnumerable<string> Running, IEnumerable<string> Waiting) AdaptersInUse()
+    {
+        var (running, waiting) = _core.Scheduler.Adapters;
+        return (running, waiting.Union(_adapters!.Awaited).Order(StringComparer.Ordinal));
     }
 
     private EngineDeadException DeadEngine() => _death is { } cause

@@ -11,10 +11,13 @@ internal sealed class LoraSlots(int maxLoras)
 {
     internal const int Patience = 128;
 
-    private readonly Dictionary<LoraAdapter, int> _running = [];
+    private readonly AdapterCounts _running = new();
     private long _step;
 
     public int Count => _running.Count;
+
+    /// <summary>The names of those that run.</summary>
+    public IReadOnlyList<string> Names => _running.Names;
 
     /// <summary>To be called once a step: patience is counted in steps.</summary>
     public void BeginStep() => _step++;
@@ -22,16 +25,10 @@ internal sealed class LoraSlots(int maxLoras)
     public void Enter(Sequence sequence)
     {
         sequence.PassedOverSince = null;
-        if (sequence.Lora is { } adapter) _running[adapter] = _running.GetValueOrDefault(adapter) + 1;
+        _running.Add(sequence.Lora);
     }
 
-    public void Leave(LoraAdapter? adapter)
-    {
-        if (adapter is null) return;
-        var left = _running[adapter] - 1;
-        if (left == 0) _running.Remove(adapter);
-        else _running[adapter] = left;
-    }
+    public void Leave(LoraAdapter? adapter) => _running.Remove(adapter);
 
     /// <summary>The first sequence, in their order, that may run now; null if there is none.</summary>
     public Sequence? NextOf(SortedSet<Sequence> waiting)
@@ -57,5 +54,5 @@ internal sealed class LoraSlots(int maxLoras)
         return null;
     }
 
-    private bool HasRoom(LoraAdapter? adapter) => adapter is null || _running.Count < maxLoras || _running.ContainsKey(adapter);
+    private bool HasRoom(LoraAdapter? adapter) => adapter is null || _running.Count < maxLoras || _running.Contains(adapter);
 }

@@ -9,6 +9,9 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
 
     public long PromptTokens { get; private set; }
 
+    /// <summary>Those of <see cref="PromptTokens"/> that were found in the prefix cache.</summary>
+    public long CachedPromptTokens { get; private set; }
+
     public long GenerationTokens { get; private set; }
 
     public long FinishedRequests { get; private set; }
@@ -40,7 +43,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
     /// <summary>Takes what a pooling request came to, with which it ends.</summary>
     public void ProcessPooled(Sequence sequence, float[] hidden)
     {
-        PromptTokens += sequence.PromptLength;
+        CountPrompt(sequence);
         _states[sequence].Collector.PublishPooled(hidden);
         sequence.Finish(FinishReason.Stop);
     }
@@ -76,7 +79,7 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
     /// <summary>Counts a beam search that has ended, as one request. The tokens of its steps have been counted as they were made.</summary>
     public void CountSearch(Sequence longest)
     {
-        PromptTokens += longest.PromptLength;
+        CountPrompt(longest);
         FinishedRequests++;
         metrics.Searched(longest);
     }
@@ -92,11 +95,17 @@ internal sealed class OutputProcessor(EosTokens eos, int maxModelLength, EngineM
     {
         sequence.Append(token);
         GenerationTokens++;
-        if (sequence.OutputLength == 1 && !sequence.IsSearchStep) PromptTokens += sequence.PromptLength;
+        if (sequence.OutputLength == 1 && !sequence.IsSearchStep) CountPrompt(sequence);
         var end = StopCheck.Check(sequence, eos, maxModelLength);
         var hide = end?.Reason == FinishReason.Stop && !sequence.Parameters.IncludeStopStringInOutput;
         if (state.Append(hide, ends: end is not null, logprobs) is { } stop) end = (FinishReason.Stop, stop);
         if (end is var (reason, stopReason)) sequence.Finish(reason, stopReason);
+    }
+
+    private void CountPrompt(Sequence sequence)
+    {
+        PromptTokens += sequence.PromptLength;
+        CachedPromptTokens += sequence.Times.CachedTokens;
     }
 
     private static RequestFailedException Failed(Sequence sequence, Exception cause) =>

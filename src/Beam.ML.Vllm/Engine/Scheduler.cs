@@ -19,6 +19,7 @@ internal sealed class Scheduler
     private readonly int _maxTokens;
     private readonly NgramProposer? _proposer;
     private readonly LoraSlots _adapters;
+    private readonly AdapterCounts _waitingAdapters = new();
     private long _arrivals;
 
     /// <param name="blocks">The cache.</param>
@@ -44,6 +45,9 @@ internal sealed class Scheduler
 
     public IReadOnlyCollection<Sequence> Waiting => _waiting;
 
+    /// <summary>The names of the adapters that run, and of those that sequences wait with; from any thread.</summary>
+    public (IReadOnlyList<string> Running, IReadOnlyList<string> Waiting) Adapters => (_adapters.Names, _waitingAdapters.Names);
+
     public long Preemptions { get; private set; }
 
     public bool HasUnfinished => _running.Count > 0 || _waiting.Count > 0;
@@ -53,7 +57,7 @@ internal sealed class Scheduler
         sequence.Number = _arrivals++;
         sequence.Arrival = sequence.Search is { } search ? search.Value ??= sequence.Number : sequence.Number;
         sequence.Status = SequenceStatus.Waiting;
-        _waiting.Add(sequence);
+        Wait(sequence);
     }
 
     /// <summary>The next step's work, empty only if there is none. It is valid until the next call, and must be computed before it.</summary>
@@ -104,7 +108,7 @@ internal sealed class Scheduler
                 _adapters.Leave(sequence.Lora);
                 break;
             case SequenceStatus.Waiting:
-                _waiting.Remove(sequence);
+                WaitNoMore(sequence);
                 break;
             default:
                 return;
@@ -167,7 +171,7 @@ internal sealed class Scheduler
                 return;
             }
 
-            _waiting.Remove(sequence);
+            WaitNoMore(sequence);
             _adapters.Enter(sequence);
             sequence.ComputedTokens = cached;
             sequence.Status = SequenceStatus.Running;
@@ -201,7 +205,19 @@ internal sealed class Scheduler
         victim.ComputedTokens = 0;
         victim.Status = SequenceStatus.Waiting;
         victim.Times.Preemptions++;
-        _waiting.Add(victim);
+        Wait(victim);
         Preemptions++;
+    }
+
+    private void Wait(Sequence sequence)
+    {
+        _waiting.Add(sequence);
+        _waitingAdapters.Add(sequence.Lora);
+    }
+
+    private void WaitNoMore(Sequence sequence)
+    {
+        _waiting.Remove(sequence);
+        _waitingAdapters.Remove(sequence.Lora);
     }
 }

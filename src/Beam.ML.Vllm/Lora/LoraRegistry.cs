@@ -37,6 +37,15 @@ internal sealed class LoraRegistry(Func<LoraRequest, LoraAdapter> load, int capa
         }
     }
 
+    /// <summary>The names of adapters that are waited for.</summary>
+    public IReadOnlyList<string> Awaited
+    {
+        get
+        {
+            lock (_lock) return [.. _waiting.InOrder.Select(q => q.Adapter.Name)];
+        }
+    }
+
     public LoraRequest? Find(string name)
     {
         lock (_lock) return _registered.GetValueOrDefault(name);

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Beam.ML.Vllm.Engine;
+using Beam.ML.Vllm.Lora;
 using Beam.ML.Vllm.Sampling;
+using Beam.ML.Vllm.Tests.Engine.Fakes;
 using Beam.ML.Vllm.Tests.Models;
 using NUnit.Framework;
 
@@ -10,6 +12,44 @@ namespace Beam.ML.Vllm.Tests.Engine;
 [TestFixture]
 public sealed class EngineMetricsTests
 {
+    [Test]
+    public async Task Drafts_are_counted_by_the_place_of_the_tokens_that_came_true()
+    {
+        var options = new EngineOptions { Model = "fake", SkipTokenizerInit = true, SpeculativeConfig = new() { NumSpeculativeTokens = 4, PromptLookupMin = 1, PromptLookupMax = 3 } };
+        await using var engine = new LlmEngine(options, new EngineParts(new PagedFakeRunner(64), null, EosTokens.From(null, []), new SamplingParams(), ""));
+        await engine.CompleteAsync(new[] { 3, 1, 4 }, new SamplingParams { Temperature = 0, MaxTokens = 100 });
+        var metrics = engine.Metrics.Collect().ToDictionary(m => m.Name);
+        var places = metrics["vllm:spec_decode_num_accepted_tokens_per_pos"].Samples;
+        Assert.That(places.Select(p => p.Labels.Single()), Is.EqualTo(Enumerable.Range(0, 4).Select(i => new KeyValuePair<string, string>("position", $"{i}"))));
+        Assert.That(places.Select(p => p.Value), Is.Ordered.Descending);
+        Assert.That(places.Sum(p => p.Value), Is.Positive.And.EqualTo(metrics["vllm:spec_decode_num_accepted_tokens"].Samples[0].Value));
+    }
+
+    [Test]
+    public async Task The_adapters_that_run_and_that_are_waited_for_are_named()
+    {
+        using ManualResetEventSlim started = new(), goOn = new();
+        var runner = new PagedFakeRunner(64)
+        {
+            Started = _ =>
+            {
+                started.Set();
+                goOn.Wait();
+            },
+        };
+        var options = new EngineOptions { Model = "fake", SkipTokenizerInit = true, EnableLora = true, MaxLoras = 1, MaxCpuLoras = 1 };
+        await using var engine = new LlmEngine(options, new EngineParts(runner, null, EosTokens.From(null, []), new SamplingParams(), ""));
+        Assert.That(Labels(), Is.EqualTo("1, , "));
+        var requests = new[] { "b", "a", "c" }.Select(name => engine.CompleteAsync(new[] { 3 }, new SamplingParams { MaxTokens = 2 }, lora: new LoraRequest(name, "p"))).ToArray();
+        started.Wait();
+        Assert.That(Labels(), Is.EqualTo("1, b, a,c"));
+        goOn.Set();
+        await Task.WhenAll(requests);
+        Assert.That(Labels(), Is.EqualTo("1, , "));
+
+        string Labels() => string.Join(", ", engine.Metrics.Collect().Single(m => m.Name == "vllm:lora_requests_info").Samples.Single().Labels.Select(l => l.Value));
+    }
+
     [Test]
     public async Task Requests_are_counted_and_timed_under_vLLMs_names()
     {
@@ -37,6 +77,11 @@ public sealed class EngineMetricsTests
         {
             Assert.That(Value("num_requests_running"), Is.Zero);
             Assert.That(Value("prompt_tokens"), Is.EqualTo(160));
+            Assert.That(Value("prompt_tokens_cached"), Is.EqualTo(3 * 32));
+            Assert.That(
+                metrics["vllm:prompt_tokens_by_source"].Samples.Select(m => (m.Labels[0].Value, m.Value)), Is.EqualTo(new[] { ("local_compute", 64.0), ("local_cache_hit", 96.0) }));
+            Assert.That((Histogram("request_prefill_kv_computed_tokens").Count, Histogram("request_prefill_kv_computed_tokens").Sum), Is.EqualTo((4L, 64.0)));
+            Assert.That(metrics.Keys.Where(name => name.Contains("spec_decode") || name.Contains("lora")), Is.Empty, "of what is not in use");
             Assert.That(Value("generation_tokens"), Is.EqualTo(19));
             Assert.That(Value("prefix_cache_hits"), Is.EqualTo(3 * 32));
             Assert.That(Value("prefix_cache_queries"), Is.EqualTo(4 * 40));

@@ -10,13 +10,16 @@ namespace Beam.ML.Vllm.Engine;
 /// and <c>dotnet-counters</c>. Times are in seconds.
 /// </summary>
 /// <remarks>
-/// Gauges: num_requests_running, num_requests_waiting, kv_cache_usage_perc, cache_config_info. Counters: prefix_cache_queries,
-/// prefix_cache_hits, num_preemptions, prompt_tokens, generation_tokens, request_success by finished_reason, spec_decode_num_drafts,
-/// spec_decode_num_draft_tokens, spec_decode_num_accepted_tokens. Histograms: time_to_first_token_seconds, inter_token_latency_seconds
+/// Gauges: num_requests_running, num_requests_waiting, kv_cache_usage_perc, cache_config_info, and with adapters lora_requests_info (by name,
+/// running and waiting, at the time that is its value). Counters: prefix_cache_queries, prefix_cache_hits, num_preemptions, prompt_tokens,
+/// prompt_tokens_cached, prompt_tokens_by_source (local_compute and local_cache_hit), generation_tokens, request_success by finished_reason,
+/// and with speculation spec_decode_num_drafts, spec_decode_num_draft_tokens, spec_decode_num_accepted_tokens and
+/// spec_decode_num_accepted_tokens_per_pos. Histograms: time_to_first_token_seconds, inter_token_latency_seconds
 /// (and as time_per_output_token_seconds, its older name), request_time_per_output_token_seconds, e2e_request_latency_seconds,
 /// request_queue_time_seconds, request_prefill_time_seconds, request_decode_time_seconds, request_inference_time_seconds,
-/// request_prompt_tokens, request_generation_tokens, request_max_num_generation_tokens, request_params_n, request_params_max_tokens,
-/// iteration_tokens_total. Each completion of a request counts as one, but in request_params_n and request_max_num_generation_tokens; a beam
+/// request_prompt_tokens, request_prefill_kv_computed_tokens, request_generation_tokens, request_max_num_generation_tokens, request_params_n,
+/// request_params_max_tokens, iteration_tokens_total. What vLLM has beside (sleeping, corrupted requests, transfers of caches) is nothing
+/// that happens here. Each completion of a request counts as one, but in request_params_n and request_max_num_generation_tokens; a beam
 /// search counts as one by its longest completion.
 /// Listeners hear of histograms on the engine's own thread: a slow one slows every step, and where one throws, listeners hear no more of that
 /// histogram, while <see cref="Collect"/> goes on.
@@ -38,7 +41,12 @@ public sealed class EngineMetrics : IDisposable
         new("prefix_cache_hits", "Tokens found in the prefix cache.", MetricKind.Counter, s => s.PrefixCacheHits),
         new("num_preemptions", "Times that a request gave its blocks back to start over.", MetricKind.Counter, s => s.Preemptions),
         new("prompt_tokens", "Prompt tokens processed.", MetricKind.Counter, s => s.PromptTokens),
+        new("prompt_tokens_cached", "Prompt tokens found in the prefix cache.", MetricKind.Counter, s => s.CachedPromptTokens),
         new("generation_tokens", "Tokens generated.", MetricKind.Counter, s => s.GenerationTokens),
+    ];
+
+    private static readonly Scalar[] OfSpeculation =
+    [
         new("spec_decode_num_drafts", "Times that tokens were guessed ahead.", MetricKind.Counter, s => s.SpecDecodeDrafts),
         new("spec_decode_num_draft_tokens", "Tokens guessed ahead.", MetricKind.Counter, s => s.SpecDecodeDraftTokens),
         new("spec_decode_num_accepted_tokens", "Tokens guessed ahead that came true.", MetricKind.Counter, s => s.SpecDecodeAcceptedTokens),
@@ -47,6 +55,8 @@ public sealed class EngineMetrics : IDisposable
     private static readonly FinishReason[] Reasons = Enum.GetValues<FinishReason>();
 
     private readonly Meter _meter;
+    private readonly Scalar[] _scalars;
+    private readonly int? _maxLoras;
     private readonly Func<EngineStats> _stats;
     private readonly MetricFamily _cacheConfig;
     private readonly long[] _finished = new long[Reasons.Length];
@@ -59,6 +69,7 @@ public sealed class EngineMetrics : IDisposable
     private readonly MetricHistogram _decodeTime;
     private readonly MetricHistogram _inferenceTime;
     private readonly MetricHistogram _promptTokens;
+    private readonly MetricHistogram _prefillTokens;
     private readonly MetricHistogram _generationTokens;
     private readonly MetricHistogram _maxGenerationTokens;
     private readonly MetricHistogram _n;
@@ -71,7 +82,9 @@ public sealed class EngineMetrics : IDisposable
         _meter = new Meter(MeterName);
         var model = options.ModelName;
         var tags = new[] { new KeyValuePair<string, object?>("model_name", model) };
-        foreach (var scalar in Scalars)
+        _scalars = options.SpeculativeConfig is null ? Scalars : [.. Scalars, .. OfSpeculation];
+        if (options.EnableLora) _maxLoras = options.MaxLoras;
+        foreach (var scalar in _scalars)
         {
             Measurement<double> Observe() => new(scalar.Read(_stats()), tags);
             if (scalar.Kind == MetricKind.Gauge) _meter.CreateObservableGauge(InstrumentPrefix + scalar.Name, Observe, description: scalar.Help);
@@ -101,6 +114,7 @@ public sealed class EngineMetrics : IDisposable
         _decodeTime = Seconds("request_decode_time_seconds", "From a request's first token to its last.", MetricBounds.Request);
         _inferenceTime = Seconds("request_inference_time_seconds", "From a request's first step to its last token.", MetricBounds.Request);
         _promptTokens = Tokens("request_prompt_tokens", "Tokens of a request's prompt.");
+        _prefillTokens = Tokens("request_prefill_kv_computed_tokens", "Tokens of a request's prompt that were computed, cached ones not included.");
         _generationTokens = Tokens("request_generation_tokens", "Tokens generated for a request.");
         _maxGenerationTokens = Tokens("request_max_num_generation_tokens", "Tokens of the longest completion of a request.");
         _n = new(_meter, model, "request_params_n", "A request's parameter n.", "{completion}", MetricBounds.Completions);
@@ -108,20 +122,50 @@ public sealed class EngineMetrics : IDisposable
         _iterationTokens = Tokens("iteration_tokens_total", "Tokens computed in a step.", MetricBounds.Iteration);
     }
 
+    /// <summary>The names of the adapters that requests run with, and of those that they wait for; null where there are none to have.</summary>
+    internal Func<(IEnumerable<string> Running, IEnumerable<string> Waiting)>? Adapters { private get; set; }
+
     /// <summary>All metrics at this moment.</summary>
     public IReadOnlyList<MetricFamily> Collect()
     {
         var stats = _stats();
         return
         [
-            .. Scalars.Select(s => new MetricFamily(Prefix + s.Name, s.Help, s.Kind, [new MetricSample([], s.Read(stats))])),
+            .. _scalars.Select(s => new MetricFamily(Prefix + s.Name, s.Help, s.Kind, [new MetricSample([], s.Read(stats))])),
+            .. OfPositions(stats), .. OfAdapters(),
+            new MetricFamily(Prefix + "prompt_tokens_by_source", "Prompt tokens processed, by where they came from.", MetricKind.Counter,
+            [
+                new MetricSample([new("source", "local_compute")], stats.PromptTokens - stats.CachedPromptTokens),
+                new MetricSample([new("source", "local_cache_hit")], stats.CachedPromptTokens),
+            ]),
             new MetricFamily(Prefix + "request_success", "Requests that have ended, by the reason.", MetricKind.Counter,
                 [.. Reasons.Select(r => new MetricSample([new("finished_reason", NameOf(r))], Volatile.Read(ref _finished[(int)r])))]),
             _cacheConfig,
             _timeToFirstToken.Read(), _interTokenLatency.Read(), _interTokenLatency.Read("time_per_output_token_seconds"), _timePerOutputToken.Read(),
             _latency.Read(), _queueTime.Read(), _prefillTime.Read(), _decodeTime.Read(), _inferenceTime.Read(),
-            _promptTokens.Read(), _generationTokens.Read(), _maxGenerationTokens.Read(), _n.Read(), _maxTokens.Read(), _iterationTokens.Read(),
+            _promptTokens.Read(), _prefillTokens.Read(), _generationTokens.Read(), _maxGenerationTokens.Read(), _n.Read(), _maxTokens.Read(), _iterationTokens.Read(),
         ];
+    }
+
+    private static IEnumerable<MetricFamily> OfPositions(EngineStats stats)
+    {
+        if (stats.SpecDecodeAcceptedTokensPerPosition is not { Count: > 0 } accepted) yield break;
+        yield return new MetricFamily(
+            Prefix + "spec_decode_num_accepted_tokens_per_pos", "Tokens guessed ahead that came true, by their place in the draft.", MetricKind.Counter,
+            [.. accepted.Select((count, i) => new MetricSample([new("position", $"{i}")], count))]);
+    }
+
+    private IEnumerable<MetricFamily> OfAdapters()
+    {
+        if (_maxLoras is null || Adapters is null) yield break;
+        var (running, waiting) = Adapters();
+        yield return new MetricFamily(Prefix + "lora_requests_info", "The adapters that requests run with, and wait for, at the time that is the value.", MetricKind.Gauge,
+        [
+            new MetricSample(
+            [
+                new("max_lora", $"{_maxLoras}"), new("running_lora_adapters", string.Join(',', running)), new("waiting_lora_adapters", string.Join(',', waiting)),
+            ], DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0),
+        ]);
     }
 
     /// <summary>Takes the instruments from their listeners.</summary>
@@ -154,6 +198,7 @@ public sealed class EngineMetrics : IDisposable
         var times = sequence.Times;
         _latency.Record(Seconds(times.Arrived, times.Finished));
         _promptTokens.Record(sequence.PromptLength);
+        if (times.FirstToken != 0) _prefillTokens.Record(sequence.PromptLength - times.CachedTokens);
         _generationTokens.Record(sequence.OutputLength);
         if (!sequence.Pools && sequence.Parameters.MaxTokens is { } maxTokens) _maxTokens.Record(maxTokens);
         if (times.Scheduled == 0) return;
