@@ -144,13 +144,8 @@ public static class EngineArguments
     /// <summary>A name as a dictionary has it: <c>--max-model-len</c> is <c>max_model_len</c>.</summary>
     internal static string Normalize(string name) => name.TrimStart('-').Replace('-', '_').ToLowerInvariant();
 
-    /// <summary>The known name that was probably meant: one that few letters tell from what was given, for its length.</summary>
-    internal static string? Nearest(IEnumerable<string> known, string given)
-    {
-        var name = Normalize(given);
-        var (nearest, distance) = known.Select(k => (Name: k, Distance: Sampling.SamplingParamsReader.Distance(Normalize(k), name))).MinBy(k => k.Distance);
-        return nearest is not null && distance <= Math.Clamp(name.Length / 4, 1, 4) ? nearest : null;
-    }
+    /// <summary>The known name that was probably meant, written in whatever way.</summary>
+    internal static string? Nearest(IEnumerable<string> known, string given) => Sampling.SamplingParamsReader.Nearest(known, given, Normalize);
 
     private static EngineArgument? Find(string name) => Table.FirstOrDefault(argument => argument.Name == name || argument.Alias == name);
 

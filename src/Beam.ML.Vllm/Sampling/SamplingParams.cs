@@ -169,11 +169,11 @@ public sealed record SamplingParams
     /// <summary>Reads vLLM's and OpenAI's names (<c>max_tokens</c>, <c>top_p</c> …) from a dictionary; what it lacks keeps its default.</summary>
     /// <exception cref="ArgumentException">A name is unknown (the nearest known one is suggested), or a value is wrong.</exception>
     public static SamplingParams FromDictionary(IReadOnlyDictionary<string, object?> values) =>
-        SamplingParamsReader.Read(System.Text.Json.JsonSerializer.SerializeToElement(values), new SamplingParams());
+        SamplingParamsReader.Read(values, new SamplingParams());
 
     /// <summary>As <see cref="FromDictionary(IReadOnlyDictionary{string, object?})"/>, over given defaults.</summary>
     public static SamplingParams FromDictionary(IReadOnlyDictionary<string, object?> values, SamplingParams defaults) =>
-        SamplingParamsReader.Read(System.Text.Json.JsonSerializer.SerializeToElement(values), defaults);
+        SamplingParamsReader.Read(values, defaults);
 
     // A list from outside may name a token a million times, and what comes after walks it again and again.
     [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(ids))]

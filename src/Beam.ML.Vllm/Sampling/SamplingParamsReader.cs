@@ -55,8 +55,25 @@ internal static class SamplingParamsReader
         "spaces_between_special_tokens", "include_stop_str_in_output", "output_kind", "presence_penalty", "frequency_penalty", "repetition_penalty",
     ];
 
+    // What vLLM's sampling parameters have beside; whoever dumps them brings the defaults, which are null and false.
+    private static readonly Dictionary<string, string> Foreign = new(StringComparer.Ordinal)
+    {
+        ["thinking_token_budget"] = "the engine does not tell thoughts from answers; max_tokens bounds both",
+        ["flat_logprobs"] = "log probabilities have one form",
+        ["extra_args"] = "there is nothing that takes any",
+        ["prompt_logprob_token_ids"] = "prompt_logprobs gives the likeliest tokens alone",
+    };
+
     /// <summary>Whether a sampling parameter has this name.</summary>
-    public static bool Knows(string name) => Setters.ContainsKey(name);
+    public static bool Knows(string name) => Setters.ContainsKey(name) || Foreign.ContainsKey(name);
+
+    public static SamplingParams Read(IReadOnlyDictionary<string, object?> values, SamplingParams defaults)
+    {
+        var result = defaults;
+        foreach (var (name, value) in values) result = Apply(result, name, ToJson(name, value));
+        result.Validate();
+        return result;
+    }
 
     public static SamplingParams Read(JsonElement json, SamplingParams defaults)
     {
@@ -71,8 +88,14 @@ internal static class SamplingParamsReader
     /// <exception cref="ArgumentException">The name is unknown, or the value is not of its type.</exception>
     public static SamplingParams Apply(SamplingParams parameters, string name, JsonElement value)
     {
+        if (Foreign.TryGetValue(name, out var reason))
+        {
+            return value.ValueKind is JsonValueKind.Null or JsonValueKind.False ? parameters
+                : throw new ArgumentException($"{name} cannot be {Shorten(value.GetRawText())} here: {reason}. Leave it out.");
+        }
+
         if (!Setters.TryGetValue(name, out var set))
-            throw new ArgumentException($"Unknown sampling parameter '{name}'. Did you mean '{Setters.Keys.MinBy(known => Distance(known, name))}'?");
+            throw new ArgumentException($"Unknown sampling parameter '{name}'.{(Nearest(Setters.Keys, name) is { } nearest ? $" Did you mean '{nearest}'?" : "")}");
         try
         {
             // Where null has no meaning of its own it leaves the default, as in vLLM.
@@ -81,6 +104,19 @@ internal static class SamplingParamsReader
         catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or (ArgumentException and not StructuredOutputException))
         {
             throw new ArgumentException($"Sampling parameter '{name}' cannot be {Shorten(value.GetRawText())}.", e);
+        }
+    }
+
+    private static JsonElement ToJson(string name, object? value)
+    {
+        try
+        {
+            return JsonSerializer.SerializeToElement(value);
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException or JsonException)
+        {
+            throw new ArgumentException(
+                $"Sampling parameter '{name}' cannot be {Shorten(Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture) ?? "")}.", e);
         }
     }
 
@@ -138,6 +174,15 @@ internal static class SamplingParamsReader
         p => int.Parse(p.Name, System.Globalization.CultureInfo.InvariantCulture), p => Math.Clamp(p.Value.GetSingle(), -100f, 100f));
 
     private static string Shorten(string text) => text.Length <= 60 ? text : text[..60] + "…";
+
+    /// <summary>The known name that was probably meant: one that few letters tell from what was given, for its length.</summary>
+    internal static string? Nearest(IEnumerable<string> known, string given, Func<string, string>? normalize = null)
+    {
+        normalize ??= static name => name;
+        var name = normalize(given);
+        var (nearest, distance) = known.Select(k => (Name: k, Distance: Distance(normalize(k), name))).MinBy(k => k.Distance);
+        return nearest is not null && distance <= Math.Clamp(name.Length / 4, 1, 4) ? nearest : null;
+    }
 
     // Levenshtein distance.
     internal static int Distance(string a, string b)

@@ -16,6 +16,28 @@ public sealed class SamplingParamsTests
     }
 
     [Test]
+    public void What_vLLM_has_beside_may_have_its_default_and_is_refused_by_name_otherwise()
+    {
+        var defaults = new Dictionary<string, object?> { ["flat_logprobs"] = false, ["extra_args"] = null, ["thinking_token_budget"] = null, ["prompt_logprob_token_ids"] = null, ["n"] = 2 };
+        Assert.That(SamplingParams.FromDictionary(defaults).N, Is.EqualTo(2));
+        foreach (var (name, value) in new (string, object)[] { ("flat_logprobs", true), ("extra_args", new Dictionary<string, int> { ["a"] = 1 }), ("thinking_token_budget", 5) })
+        {
+            Assert.That(
+                () => SamplingParams.FromDictionary(new Dictionary<string, object?> { [name] = value }), Throws.ArgumentException.With.Message.StartsWith(name + " cannot be "));
+        }
+    }
+
+    [Test]
+    public void A_number_that_JSON_has_not_is_refused_by_its_name([Values(double.NaN, double.PositiveInfinity)] double value) => Assert.That(
+        () => SamplingParams.FromDictionary(new Dictionary<string, object?> { ["temperature"] = value }),
+        Throws.ArgumentException.With.Message.EqualTo($"Sampling parameter 'temperature' cannot be {value.ToString(System.Globalization.CultureInfo.InvariantCulture)}."));
+
+    [TestCase("max_tokns", "Did you mean 'max_tokens'?")]
+    [TestCase("use_beam_search", "Unknown sampling parameter 'use_beam_search'.")]
+    public void A_name_is_suggested_only_where_it_is_near(string name, string message) => Assert.That(
+        () => SamplingParams.FromDictionary(new Dictionary<string, object?> { [name] = 1 }), Throws.ArgumentException.With.Message.EndsWith(message));
+
+    [Test]
     public void Ids_that_are_said_often_are_kept_once()
     {
         var p = SamplingParams.FromJson(System.Text.Json.JsonDocument.Parse("""{ "stop_token_ids": [7, 5, 7, 7], "allowed_token_ids": [9, 9, 3, 9] }""").RootElement);
