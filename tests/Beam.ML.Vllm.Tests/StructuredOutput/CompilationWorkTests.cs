@@ -148,7 +148,7 @@ public sealed class CompilationWorkTests
     public void A_list_of_thousands_of_words_is_no_trouble_for_a_request()
     {
         var random = new Random(5);
-        string[] words = [.. Enumerable.Range(0, 4000).Select(_ => string.Concat(Enumerable.Range(0, random.Next(2, 9)).Select(_ => (char)('a' + random.Next(12))))).Distinct()];
+        string[] words = [.. Enumerable.Range(0, 6000).Select(_ => string.Concat(Enumerable.Range(0, random.Next(2, 9)).Select(_ => (char)('a' + random.Next(12))))).Distinct()];
         var vocabulary = new TokenVocabulary([.. Enumerable.Range(0, 256).Select(b => new[] { (byte)b }), .. words.Select(w => Encoding.UTF8.GetBytes(w[..^1])).DistinctBy(Convert.ToHexString)]);
         var constraint = new StructuredOutputCompiler(vocabulary).Compile(new() { Grammar = "root ::= word (\" \" word)*\nword ::= " + string.Join(" | ", words.Select(w => $"\"{w}\"")) });
         var (place, budget) = (constraint.Start, new MatchBudget());

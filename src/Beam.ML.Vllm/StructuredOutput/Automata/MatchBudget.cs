@@ -4,8 +4,8 @@ namespace Beam.ML.Vllm.StructuredOutput.Automata;
 
 /// <summary>
 /// What finding out where tokens lead and which fit may take. Each token brings a completion an allowance of its own; what goes beyond is
-/// taken from a store that all completions of a request have in common and nothing refills. So a place that is seen for the first time may
-/// take its time, and a constraint that takes it at each token ends its request.
+/// taken from a store that all completions of a request have in common, and what is left of an allowance goes there. So a place that is
+/// seen for the first time may take its time, and a constraint that takes it at each token ends its request.
 /// </summary>
 internal sealed class MatchBudget
 {
@@ -23,7 +23,11 @@ internal sealed class MatchBudget
     public MatchBudget Another() => new(_store);
 
     /// <summary>To be called for each token.</summary>
-    public void Refill() => _left = Limits.MatchWorkOfToken;
+    public void Refill()
+    {
+        _store.Left = Math.Min(_store.Left + _left, Limits.MatchWork);
+        _left = Limits.MatchWorkOfToken;
+    }
 
     /// <exception cref="StructuredOutputException">There is nothing left.</exception>
     public void Charge(int steps)

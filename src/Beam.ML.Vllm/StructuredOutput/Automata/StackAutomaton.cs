@@ -12,7 +12,7 @@ namespace Beam.ML.Vllm.StructuredOutput.Automata;
 /// </summary>
 internal sealed partial class StackAutomaton
 {
-    private const int MaxNodes = 1 << 14;
+    private const int MaxNodes = 1 << 16;
 
     // An object with two arrays, its entry in the set of all, and in time one for a union.
     private const int BytesOfNode = 200;

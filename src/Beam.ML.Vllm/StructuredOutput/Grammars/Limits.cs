@@ -32,7 +32,7 @@ internal static class Limits
     /// <summary>Rules within rules at any place of the output; what would go deeper is not allowed there.</summary>
     public const int StackDepth = 1024;
 
-    /// <summary>Steps that finding out where tokens lead, and which fit, may take of a request beyond those of its tokens.</summary>
+    /// <summary>Steps that finding out where tokens lead, and which fit, may take at once, or of a request beyond those of its tokens.</summary>
     public const int MatchWork = 1 << 18;
 
     /// <summary>Steps that each token may take for itself.</summary>
