@@ -23,6 +23,8 @@ public sealed class HostileConstraintTests
         yield return Case("combinations", new() { Json = "{\"allOf\": [" + string.Join(',', Enumerable.Range(0, 40).Select(i => $$"""{"anyOf": [{"minLength": {{i}}}, {"maxLength": {{i + 100}}}, {"pattern": "a{{i}}"}]}""")) + "]}" });
         yield return Case("explosive complement", new() { Json = """{"type": "object", "properties": {"a": true}, "patternProperties": {"(a|b)*a(a|b){30}": {}}, "additionalProperties": true}""" });
         yield return Case("not JSON", new() { Json = "{" });
+        yield return Case("half a surrogate pair in a schema", new() { Json = """{"properties": {"a": {"enum": ["\ud83d\ude00 \ud800"]}}}""" });
+        yield return Case("half a surrogate pair in a grammar", new() { Grammar = "root ::= \"\\u{D800}\"" });
         yield return Case("hidden left recursion", new() { Grammar = "root ::= a0\n" + string.Concat(Enumerable.Range(0, 40).Select(i => $"a{i} ::= a{(i + 1) % 40} \"x\" a{(i + 7) % 40} | a{(i + 3) % 40} \"y\" | \"z\"?\n")) });
     }
 
