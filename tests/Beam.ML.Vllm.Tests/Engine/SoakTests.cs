@@ -134,7 +134,16 @@ public sealed class SoakTests
             RepetitionPenalty = random.Next(4) == 0 ? 1.1 : 1,
             OutputKind = (OutputKind)random.Next(3),
         };
-        if (parameters.N > 1 && parameters.Temperature == 0) parameters = parameters with { Temperature = 0.5 };
+        parameters = random.Next(12) switch
+        {
+            0 => parameters with { StopTokenIds = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => random.Next(vocabulary))], MinTokens = random.Next(parameters.MaxTokens!.Value) },
+            1 => parameters with { AllowedTokenIds = [.. Enumerable.Range(5, vocabulary / 2)], Logprobs = random.Next(4) },
+            2 => parameters with { LogitBias = new Dictionary<int, float> { [random.Next(vocabulary)] = random.Next(-5, 5) }, BadWordsTokenIds = [[random.Next(vocabulary), random.Next(vocabulary)]] },
+            3 => parameters with { BestOf = parameters.N + 2, OutputKind = OutputKind.FinalOnly, TopP = 0.9 },
+            4 => parameters with { CacheSalt = $"{random.Next(3)}", RepetitionDetection = new RepetitionDetectionParams(3, 1, 4) },
+            _ => parameters,
+        };
+        if (parameters.Sequences > 1 && parameters.Temperature == 0) parameters = parameters with { Temperature = 0.5 };
         var adapter = adapters.Length > 0 && random.Next(2) == 0 ? adapters[random.Next(adapters.Length)] : null;
         var (abortAfter, cancelAfter, leaveAfter) = (random.Next(40), random.Next(40), random.Next(40));
         var id = $"{random.Next()}-{Guid.NewGuid()}";
