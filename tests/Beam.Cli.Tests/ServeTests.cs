@@ -15,7 +15,9 @@ public sealed class ServeTests
         using var error = new StringWriter();
         using var host = new CliHost(TextReader.Null, output, error, interrupts);
         var serving = BeamTool.RunAsync(
-            ["engine", "serve", Tool.TinyGemma, "--port", "0", "--api-key", "secret", "--served-model-name", "capitals", "other", "--max-model-len", "512", "--no-enable-prefix-caching", "--tensor-parallel-size", "1"], host);
+            ["engine", "serve", Tool.TinyGemma, "--port", "0", "--api-key", "secret", "--served-model-name", "capitals", "other", "--max-model-len", "512", "--no-enable-prefix-caching", "--tensor-parallel-size", "1",
+                "--no-async-scheduling", "--stream-interval", "2", "--enable-request-id-headers", "--enable-force-include-usage", "--generation-config", "vllm", "--kv-cache-memory-bytes", "64M",
+                "--disable-fastapi-docs", "--max-log-len", "100", "--allowed-methods", "[\"*\"]", "-tp", "1"], host);
         var first = await Task.WhenAny(serving, output.Line);
         Assert.That(first, Is.EqualTo((Task)output.Line), error.ToString());
         var line = await output.Line;
@@ -28,6 +30,7 @@ public sealed class ServeTests
             using var content = new StringContent("""{"model": "other", "prompt": "What is the capital of France?", "max_tokens": 32, "temperature": 0}""", Encoding.UTF8, "application/json");
             using var answer = await client.PostAsync("/v1/completions", content);
             Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain("Paris"));
+            Assert.That(answer.Headers.Contains("X-Request-Id"));
         }
 
         interrupts.Interrupt();
@@ -36,11 +39,25 @@ public sealed class ServeTests
         Assert.That(error.ToString(), Does.Match(@"127\.0\.0\.1 POST /v1/completions 200 in [0-9.]+ s, \d+ prompt \+ \d+ output tokens\r?\n").And.Contain("GET /v1/models 401"));
     }
 
+    [Test]
+    public async Task Without_a_model_there_is_nothing_to_serve_and_an_option_may_name_it()
+    {
+        var none = await Tool.RunAsync("engine", "serve", "--max-num-seqs", "4");
+        Assert.That((none.ExitCode, none.Error), Is.EqualTo((ExitCode.Usage, $"beam: Required argument 'MODEL' missing for command: 'serve'. See 'beam engine serve --help'.{Environment.NewLine}")));
+        var named = await Tool.RunAsync("engine", "serve", "--model", "no-such-model", "--max-num-seqs", "4");
+        Assert.That((named.ExitCode, named.Error.Contains("no-such-model", StringComparison.Ordinal)), Is.EqualTo((ExitCode.Failure, true)), named.Error);
+    }
+
     [TestCase("--max-modl-len=5", "Unknown argument '--max-modl-len'. Did you mean '--max-model-len'?")]
     [TestCase("--max-num-seqs=0", "--max-num-seqs must be in [1, 65536], got 0.")]
     [TestCase("--dtype=half", "--dtype half is for GPUs")]
     [TestCase("--tensor_parallel_size=2", "--tensor_parallel_size cannot be 2 here: the engine")]
     [TestCase("--foo", "Unknown argument '--foo'. See 'beam engine serve --help'.")]
+    [TestCase("--no-enable-chunked-prefill", "--enable-chunked-prefill cannot be false here: ")]
+    [TestCase("-tp=2", "tensor")]
+    [TestCase("--model=other", "MODEL is 'no-such-model' and --model is 'other': give one of them.")]
+    [TestCase("--default-chat-template-kwargs=[]", "--default-chat-template-kwargs must be a JSON object")]
+    [TestCase("--override-generation-config={\"seed\":1}", "--override-generation-config cannot have seed")]
     [TestCase("--config=x.yaml", "--config cannot be x.yaml here: ")]
     [TestCase("--gpu-memory-utilization=1.5", "--gpu-memory-utilization must be in (0, 1], got 1.5.")]
     [TestCase("--memory_utilization=1.5", "--memory_utilization must be in (0, 1], got 1.5.")]

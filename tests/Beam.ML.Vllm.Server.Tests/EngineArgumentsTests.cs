@@ -32,7 +32,7 @@ public sealed class EngineArgumentsTests
     [Test]
     public void Each_name_is_there_once()
     {
-        var known = EngineArguments.All.SelectMany(a => a.Alias is null ? [a.Name] : new[] { a.Name, a.Alias }).Concat(EngineArguments.ForeignNames);
+        var known = EngineArguments.All.SelectMany(a => new[] { a.Name, a.Alias, a.Short }).Concat(EngineArguments.Foreign.SelectMany(a => new[] { a.Name, a.Short })).OfType<string>();
         Assert.That(known, Is.Unique);
     }
 
@@ -51,6 +51,56 @@ public sealed class EngineArgumentsTests
     public void A_wrong_argument_says_what_would_be_right(string name, string value, string message) =>
         Assert.That(() => EngineArguments.Apply(Default, new Dictionary<string, object?> { [name] = value }), Throws.ArgumentException.With.Message.EqualTo(message));
 
+    [Test]
+    public void What_vLLM_calls_its_cache_its_stream_and_its_defaults_is_set()
+    {
+        var options = EngineArguments.Apply(Default, new Dictionary<string, object?>
+        {
+            ["--kv-cache-memory-bytes"] = "2G",
+            ["--stream-interval"] = "4",
+            ["--generation-config"] = "vllm",
+            ["--override-generation-config"] = """{"temperature": 0.5, "top_k": 20, "max_new_tokens": 100, "min_p": null}""",
+            ["-q"] = "int8",
+            ["-tp"] = "1",
+            ["--tokenizer"] = "m",
+        });
+        Assert.That((options.KvCacheMemoryBytes, options.StreamInterval, options.GenerationConfig, options.Quantization), Is.EqualTo((2L << 30, 4, "vllm", "int8")));
+        Assert.That(options.OverrideGenerationConfig, Is.EqualTo(new GenerationOverrides { Temperature = 0.5, TopK = 20, MaxNewTokens = 100 }));
+        Assert.That(EngineArguments.Apply(Default, new Dictionary<string, object?> { ["model"] = "other" }).Model, Is.EqualTo("other"));
+    }
+
+    [TestCase("override_generation_config", "[]", "override_generation_config must be a JSON object, got [].")]
+    [TestCase("override_generation_config", "{\"temperature\": \"hot\"}", "override_generation_config: temperature must be a number, got \"hot\".")]
+    [TestCase("override_generation_config", "{\"top_k\": 2.5}", "override_generation_config: top_k must be a whole number, got 2.5.")]
+    [TestCase("override_generation_config", "{\"top_p\": 2}", "override_generation_config: top_p must be in (0, 1], got 2.")]
+    [TestCase("override_generation_config", "{\"do_sample\": false}", "override_generation_config cannot have do_sample: it sets temperature, top_p, top_k, min_p, repetition_penalty and max_new_tokens.")]
+    [TestCase("stream_interval", "0", "stream_interval must be at least 1, got 0.")]
+    [TestCase("kv_cache_memory_bytes", "0", "kv_cache_memory_bytes must be at least 1, got 0.")]
+    [TestCase("no_enable_chunked_prefill", null, "enable_chunked_prefill cannot be false here: long prompts are always computed in pieces.")]
+    [TestCase("tp", "2", "tensor_parallel_size cannot be 2 here: the engine computes on one machine's processors; give it threads with num_threads.")]
+    [TestCase("tokenizer", "other", "tokenizer cannot be other here: the tokenizer is the one in the model's folder.")]
+    [TestCase("logprobs_mode", "processed_logprobs", "logprobs_mode cannot be processed_logprobs here: log probabilities are the model's own, before penalties and temperature.")]
+    [TestCase("chat_template_content_format", "openai", "chat_template_content_format cannot be openai here: templates get a message's content as one text.")]
+    [TestCase("no_max_log_len", "1", "Unknown engine argument 'no_max_log_len'. Did you mean 'max_log_len'?")]
+    public void What_it_cannot_do_it_says(string name, string? value, string message) =>
+        Assert.That(() => EngineArguments.Apply(Default, new Dictionary<string, object?> { [name] = value }), Throws.ArgumentException.With.Message.EqualTo(message));
+
+    [TestCase("no_async_scheduling", null)]
+    [TestCase("async_scheduling", null)]
+    [TestCase("enable_server_load_tracking", null)]
+    [TestCase("chat_template_content_format", "auto")]
+    [TestCase("disable_fastapi_docs", null)]
+    [TestCase("max_log_len", "100")]
+    [TestCase("long_prefill_token_threshold", "0")]
+    [TestCase("max_num_partial_prefills", "1")]
+    [TestCase("logprobs_mode", "raw_logprobs")]
+    [TestCase("prefix_caching_hash_algo", "sha256")]
+    [TestCase("no_disable_sliding_window", null)]
+    [TestCase("allowed_methods", "[\"*\"]")]
+    [TestCase("no_allow_credentials", null)]
+    [TestCase("convert", "auto")]
+    [TestCase("no_enable_log_outputs", null)]
+    [TestCase("no_enable_expert_parallel", null)]
     [TestCase("tensor_parallel_size", "1")]
     [TestCase("enforce_eager", null)]
     [TestCase("enable_chunked_prefill", "true")]

@@ -8,7 +8,7 @@ namespace Beam.Cli.Engine;
 /// <param name="furtherModels">What MODEL may be for this command beside a checkpoint.</param>
 internal sealed class ModelOptions(string furtherModels = "")
 {
-    private readonly Argument<string> _model = new("MODEL") { Description = $"A checkpoint folder, or a hub id that is in the local Hugging Face cache{furtherModels}." };
+    private readonly Argument<string?> _model = new("MODEL") { Arity = ArgumentArity.ZeroOrOne, Description = $"A checkpoint folder, or a hub id that is in the local Hugging Face cache{furtherModels}." };
     private readonly EngineArgumentOptions _arguments = new();
 
     /// <summary>Adds the argument and the options to a command, behind those that it has.</summary>
@@ -17,8 +17,8 @@ internal sealed class ModelOptions(string furtherModels = "")
     public void AddTo(Command command, params IReadOnlyCollection<string> unlisted)
     {
         command.Arguments.Add(_model);
-        _arguments.AddTo(command, unlisted);
+        _arguments.AddTo(command, ["model", .. unlisted]);
     }
 
-    public EngineOptions Read(ParseResult parsed) => _arguments.Read(parsed, new EngineOptions { Model = parsed.GetRequiredValue(_model) });
+    public EngineOptions Read(ParseResult parsed) => _arguments.Read(parsed, new EngineOptions { Model = _arguments.Model(parsed, parsed.GetValue(_model)) });
 }

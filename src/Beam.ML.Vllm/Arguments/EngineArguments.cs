@@ -12,9 +12,10 @@ public static class EngineArguments
 {
     private static readonly EngineArgument[] Table =
     [
+        new("model", "The model, where it is not named otherwise.", (o, v) => o with { Model = v.Text }),
         new("served_model_name", "The name that requests and metrics give the model; several may be given.", (o, v) => o with { ServedModelName = v.List[0] }) { IsList = true },
         new("dtype", "The numbers that weights and cache are kept in: auto, bfloat16 or float32.", (o, v) => o with { Dtype = DtypeOf(v) }) { Default = _ => "auto" },
-        new("quantization", "int8 or int4: quantize plain weights while loading; or the method that the checkpoint is quantized by.", (o, v) => o with { Quantization = v.Text }),
+        new("quantization", "int8 or int4: quantize plain weights while loading; or the method that the checkpoint is quantized by.", (o, v) => o with { Quantization = v.Text }) { Short = "q" },
         new("kv_cache_dtype", "The numbers that the cache is kept in: auto, bfloat16, float32 or int8_per_token_head.", (o, v) => o with
         {
             KvCacheDtype = v.OneOf(
@@ -27,6 +28,7 @@ public static class EngineArguments
         new("block_size", "Tokens in a block of the cache.", (o, v) => o with { BlockSize = v.Int }) { Default = o => o.BlockSize },
         new("gpu_memory_utilization", "The part of the free memory that the cache may take, in (0, 1].", (o, v) => o with { MemoryUtilization = v.Double }) { Alias = "memory_utilization", Default = o => FormattableString.Invariant($"{o.MemoryUtilization}") },
         new("num_gpu_blocks_override", "Blocks in the cache, whatever the memory would allow.", (o, v) => o with { NumKvBlocks = v.Int }) { Alias = "num_kv_blocks_override" },
+        new("kv_cache_memory_bytes", "Bytes for the cache, in place of gpu_memory_utilization; 2G is 2 GiB.", (o, v) => o with { KvCacheMemoryBytes = v.Long }) { Alias = "kv_cache_memory" },
         new("num_threads", "Threads that compute; one for each processor by default.", (o, v) => o with { NumThreads = v.Int }),
         new("cpu_threads_bind", "The processors that threads are bound to: nobind, auto for all, or a list as 0-3,6.", (o, v) => o with { CpuThreadsBind = v.Text }) { Default = _ => "nobind" },
         new("matrix_kernels", "How matrices are multiplied: auto, intrinsics, fma, bfloat16_dot or int8_dot.", (o, v) => o with
@@ -41,6 +43,9 @@ public static class EngineArguments
             SchedulingPolicy = v.OneOf(("fcfs", SchedulingPolicy.Fcfs), ("priority", SchedulingPolicy.Priority)),
         }) { Default = _ => "fcfs" },
         new("seed", "Where sampling starts.", (o, v) => o with { Seed = v.Long }),
+        new("stream_interval", "New tokens that make an output of a stream.", (o, v) => o with { StreamInterval = v.Int }) { Default = o => o.StreamInterval },
+        new("generation_config", "Where requests' defaults come from: auto (the model's generation_config.json), vllm (nowhere) or a folder.", (o, v) => o with { GenerationConfig = v.Text }) { Default = o => o.GenerationConfig },
+        new("override_generation_config", "Defaults of requests, as JSON: {\"temperature\": 0.5}.", (o, v) => o with { OverrideGenerationConfig = GenerationOverrides.Parse(v.Text) }),
         new("skip_tokenizer_init", "Load no tokenizer: prompts and outputs are token ids.", (o, v) => o with { SkipTokenizerInit = v.Bool }) { IsFlag = true },
         new("max_logprobs", "The most log probabilities a position that a request may ask for; -1 for all.", (o, v) => o with { MaxLogprobs = v.Int }) { Default = o => o.MaxLogprobs },
         new("speculative_config", "Guess tokens ahead, as JSON: {\"method\": \"ngram\", \"num_speculative_tokens\": 4}.", (o, v) => o with { SpeculativeConfig = SpeculativeConfig.Parse(v.Text) }),
@@ -51,66 +56,14 @@ public static class EngineArguments
         new("max_cpu_loras", "Adapters in memory.", (o, v) => o with { MaxCpuLoras = v.Int }) { Default = _ => "as max_loras" },
     ];
 
-    /// <summary>Arguments that change nothing here, or nothing but their one value does.</summary>
-    private static readonly ForeignArgument[] Foreign =
-    [
-        new("tensor_parallel_size", "The engine computes on one machine's processors; give it threads with num_threads.", Only: "1"),
-        new("pipeline_parallel_size", "The engine computes on one machine's processors.", Only: "1"),
-        new("data_parallel_size", "One engine serves; start several behind a load balancer.", Only: "1"),
-        new("enforce_eager", "There are no graphs to capture."),
-        new("max_seq_len_to_capture", "There are no graphs to capture."),
-        new("compilation_config", "There is nothing to compile."),
-        new("disable_custom_all_reduce", "Nothing is reduced over devices."),
-        new("enable_chunked_prefill", "Long prompts are always computed in pieces.", Only: "true"),
-        new("async_scheduling", "Scheduling costs less than there would be to hide."),
-        new("trust_remote_code", "No code of a model is ever run."),
-        new("disable_log_stats", "The server's /metrics has them."),
-        new("disable_log_requests", "Requests are not logged."),
-        new("enable_log_requests", "Requests are not logged.", Only: "false"),
-        new("swap_space", "A preempted request is computed again, nothing is swapped.", Only: "0"),
-        new("cpu_offload_gb", "All weights are in main memory as it is.", Only: "0"),
-        new("load_format", "Models are read from safetensors.", Only: "auto", Or: "safetensors"),
-        new("device", "The engine computes on processors.", Only: "cpu", Or: "auto"),
-        new("tokenizer", "The tokenizer is the one in the model's folder.", Only: ""),
-        new("revision", "Name the folder of the revision as the model.", Only: ""),
-        new("download_dir", "Models come from a folder or the local Hugging Face cache.", Only: ""),
-        new("generation_config", "What generation_config.json says holds where a request says nothing.", Only: "auto"),
-        new("tokenizer_mode", "The tokenizer is as tokenizer.json says.", Only: "auto"),
-        new("config_format", "Models are in Hugging Face's format.", Only: "auto", Or: "hf"),
-        new("config", "Give the arguments themselves.", Only: ""),
-        new("root_path", "Let the proxy in front remove the path.", Only: ""),
-        new("reasoning_parser", "Answers come whole, with the model's thoughts in them.", Only: ""),
-        new("guided_decoding_backend", "There is one, the engine's own.", Only: "auto"),
-        new("structured_outputs_config", "There is one backend, the engine's own.", Only: ""),
-        new("uvicorn_log_level", "There is no uvicorn; errors go to the error stream."),
-        new("disable_uvicorn_access_log", "There is no uvicorn."),
-        new("middleware", "No Python runs here.", Only: ""),
-        new("tool_parser_plugin", "No Python runs here.", Only: ""),
-        new("tokenizer_revision", "Name the folder of the revision as the model.", Only: ""),
-        new("code_revision", "No code of a model is ever run."),
-        new("hf_config_path", "The configuration is config.json in the model's folder.", Only: ""),
-        new("hf_overrides", "Change config.json in a copy of the model's folder.", Only: "{}"),
-        new("rope_scaling", "Change config.json in a copy of the model's folder.", Only: "{}"),
-        new("limit_mm_per_prompt", "Prompts are text alone."),
-        new("expert_parallel_size", "The engine is one process.", Only: "1"),
-        new("enable_expert_parallel", "The engine is one process.", Only: "false"),
-        new("num_scheduler_steps", "Each step is scheduled anew.", Only: "1"),
-        new("use_v2_block_manager", "There is one block manager."),
-        new("kv_transfer_config", "The cache stays in this process.", Only: ""),
-        new("api_server_count", "One server answers; start several behind a load balancer.", Only: "1"),
-        new("distributed_executor_backend", "The engine is one process.", Only: "uni", Or: "mp"),
-        new("runner", "The engine generates; embeddings are had from the same model.", Only: "auto", Or: "generate"),
-        new("task", "The engine generates; embeddings are had from the same model.", Only: "auto", Or: "generate"),
-    ];
-
     /// <summary>The names of the arguments that set something, in the form of a dictionary's keys.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Table.Select(argument => argument.Name)];
 
     /// <summary>All that a command line may name, for its help.</summary>
     internal static IReadOnlyList<EngineArgument> All => Table;
 
-    /// <summary>Names that are accepted, or refused with a reason, and set nothing.</summary>
-    internal static IEnumerable<string> ForeignNames => Foreign.Select(argument => argument.Name);
+    /// <summary>Those that are accepted, or refused with a reason, and set nothing.</summary>
+    internal static IReadOnlyList<ForeignArgument> Foreign => ForeignArgument.All;
 
     /// <summary>Sets options by vLLM's names.</summary>
     /// <param name="options">What holds where an argument is not given.</param>
@@ -132,13 +85,19 @@ public static class EngineArguments
         if (Find(name) is { } argument) return argument.Set(options, new ArgumentValue(argument.Name, value));
         if (name.StartsWith("no_", StringComparison.Ordinal) && Find(name[3..]) is { IsFlag: true } flag)
             return flag.Set(options, new ArgumentValue(flag.Name, !new ArgumentValue(name, value).Bool));
-        if (Foreign.FirstOrDefault(f => f.Name == name) is { } foreign)
+        if (ForeignArgument.Find(name) is { } foreign)
         {
-            foreign.Check(new ArgumentValue(name, value));
+            foreign.Check(new ArgumentValue(foreign.Name, value), options);
             return options;
         }
 
-        throw new ArgumentException($"Unknown engine argument '{given}'.{(Nearest(Names.Concat(ForeignNames), name) is { } nearest ? $" Did you mean '{nearest}'?" : "")}");
+        if (name.StartsWith("no_", StringComparison.Ordinal) && ForeignArgument.Find(name[3..]) is { IsFlag: true } foreignFlag)
+        {
+            foreignFlag.Check(new ArgumentValue(foreignFlag.Name, !new ArgumentValue(name, value).Bool), options);
+            return options;
+        }
+
+        throw new ArgumentException($"Unknown engine argument '{given}'.{(Nearest(Names.Concat(Foreign.Select(f => f.Name)), name) is { } nearest ? $" Did you mean '{nearest}'?" : "")}");
     }
 
     /// <summary>A name as a dictionary has it: <c>--max-model-len</c> is <c>max_model_len</c>.</summary>
@@ -147,22 +106,11 @@ public static class EngineArguments
     /// <summary>The known name that was probably meant, written in whatever way.</summary>
     internal static string? Nearest(IEnumerable<string> known, string given) => Sampling.SamplingParamsReader.Nearest(known, given, Normalize);
 
-    private static EngineArgument? Find(string name) => Table.FirstOrDefault(argument => argument.Name == name || argument.Alias == name);
+    private static EngineArgument? Find(string name) => Table.FirstOrDefault(argument => argument.Name == name || argument.Alias == name || argument.Short == name);
 
     private static ModelDtype DtypeOf(ArgumentValue value) => value.Text is "half" or "float16"
         ? throw new ArgumentException($"dtype {value.Text} is for GPUs: processors compute with float32 or bfloat16. Use auto (float16 weights become float32), bfloat16 or float32.")
         : value.OneOf(("auto", ModelDtype.Auto), ("bfloat16", ModelDtype.BFloat16), ("float32", ModelDtype.Float32), ("float", ModelDtype.Float32));
-
-    /// <summary>An argument that only matters elsewhere.</summary>
-    private sealed record ForeignArgument(string Name, string Reason, string? Only = null, string? Or = null)
-    {
-        public void Check(ArgumentValue value)
-        {
-            if (Only is null) return;
-            var text = Only is "true" or "false" ? (value.Bool ? "true" : "false") : value.Text;
-            if (text != Only && text != Or) throw new ArgumentException($"{Name} cannot be {text} here: {char.ToLowerInvariant(Reason[0])}{Reason[1..]}");
-        }
-    }
 }
 
 /// <summary>An argument that sets something.</summary>
@@ -173,6 +121,9 @@ internal sealed record EngineArgument(string Name, string Description, Func<Engi
 {
     /// <summary>Another name for it.</summary>
     public string? Alias { get; init; }
+
+    /// <summary>Its short name, which a command line writes with one dash.</summary>
+    public string? Short { get; init; }
 
     /// <summary>What holds where it is not given, for the help; null where the description says it.</summary>
     public Func<EngineOptions, object?>? Default { get; init; }

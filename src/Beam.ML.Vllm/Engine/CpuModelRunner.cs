@@ -16,6 +16,7 @@ internal sealed partial class CpuModelRunner : IModelRunner
     private readonly Workspace _workspace = new();
     private readonly DecoderModel _model;
     private readonly KvCache _cache;
+    private readonly bool _isQuantized;
     private readonly PagedBatch _batch = new();
     private readonly ForwardContext _context;
     private readonly LoraLoader _loraLoader;
@@ -35,6 +36,7 @@ internal sealed partial class CpuModelRunner : IModelRunner
             _kernels = CpuKernels.Create(instructionSet ?? InstructionSets.Best, _pool, matrixKernels);
             var architecture = ModelRegistry.Find(config);
             var quantization = QuantizationMethods.Choose(config, options.Quantization);
+            _isQuantized = quantization != QuantizationScheme.None;
             using var checkpoint = Checkpoint.Open(folder);
             var roundToBFloat16 = options.Dtype == ModelDtype.BFloat16;
             var shapes = architecture.KvShapes(config);
@@ -75,9 +77,13 @@ internal sealed partial class CpuModelRunner : IModelRunner
     /// <summary>The memory that steps work in.</summary>
     internal Workspace Workspace => _workspace;
 
+    /// <summary>What rows go to which experts.</summary>
+    internal ExpertRouting Routing => _context.Routing;
+
     public int MaxModelLength { get; }
 
-    public MatrixKernels MatrixKernels => _kernels.MatrixKernels;
+    /// <summary>What multiplies these weights: dot products of 8-bit numbers are for quantized ones alone.</summary>
+    public MatrixKernels MatrixKernels => _kernels.MatrixKernels == MatrixKernels.Int8Dot && !_isQuantized ? MatrixKernels.Fma : _kernels.MatrixKernels;
 
     /// <summary>The longest sequence that the model was made for.</summary>
     public int ModelMaxLength { get; }

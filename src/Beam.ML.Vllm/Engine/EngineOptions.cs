@@ -121,6 +121,9 @@ public sealed record EngineOptions
     /// <summary><c>num_kv_blocks_override</c>: blocks in the cache, whatever the memory would allow.</summary>
     public int? NumKvBlocks { get; init; }
 
+    /// <summary><c>kv_cache_memory_bytes</c>: bytes for the cache, in place of <see cref="MemoryUtilization"/>; the cache takes no more of them than the requests that can run at a time could fill.</summary>
+    public long? KvCacheMemoryBytes { get; init; }
+
     /// <summary>Threads that compute; by default one for each processor.</summary>
     public int? NumThreads { get; init; }
 
@@ -142,6 +145,19 @@ public sealed record EngineOptions
 
     /// <summary><c>seed</c>: where sampling without a seed of its own starts; null draws it anew each time.</summary>
     public long? Seed { get; init; }
+
+    /// <summary><c>stream_interval</c>: new tokens that make an output of a request that asks for fewer (<see cref="Sampling.SamplingParams.StreamInterval"/>); the first and the last come out at once. 1 by default.</summary>
+    public int StreamInterval { get; init; } = 1;
+
+    /// <summary>
+    /// <c>generation_config</c>: where the parameters of requests that bring none come from. <c>auto</c>, the default, is the model's
+    /// generation_config.json; <c>vllm</c> leaves them neutral, whatever the model says (but for its end-of-sequence tokens); else it is a folder
+    /// with such a file.
+    /// </summary>
+    public string GenerationConfig { get; init; } = "auto";
+
+    /// <summary><c>override_generation_config</c>: values in place of those of <see cref="GenerationConfig"/>.</summary>
+    public GenerationOverrides? OverrideGenerationConfig { get; init; }
 
     /// <summary><c>skip_tokenizer_init</c>: no tokenizer is loaded; prompts are token ids, outputs have no text.</summary>
     public bool SkipTokenizerInit { get; init; }
@@ -189,6 +205,10 @@ public sealed record EngineOptions
         Require(BlockSize is >= 16 and <= 4096 && BlockSize % 16 == 0, $"block_size must be a multiple of 16 up to 4096, got {BlockSize}.");
         Require(MemoryUtilization is > 0 and <= 1, $"memory_utilization must be in (0, 1], got {MemoryUtilization}.");
         Require(NumKvBlocks is null or >= 1, $"num_kv_blocks_override must be at least 1, got {NumKvBlocks}.");
+        Require(KvCacheMemoryBytes is null or >= 1, $"kv_cache_memory_bytes must be at least 1, got {KvCacheMemoryBytes}.");
+        Require(StreamInterval >= 1, $"stream_interval must be at least 1, got {StreamInterval}.");
+        Require(GenerationConfig is { Length: > 0 }, "generation_config must be auto, vllm or a folder.");
+        OverrideGenerationConfig?.Validate();
         Require(NumThreads is null or (>= 1 and <= 1024), $"num_threads must be in [1, 1024], got {NumThreads}.");
         Require(
             ThreadBinding.Parse(CpuThreadsBind) is not { } processors || Threads <= processors.Length,

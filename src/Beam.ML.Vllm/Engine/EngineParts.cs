@@ -17,7 +17,7 @@ internal sealed record EngineParts(IModelRunner Runner, Tokenizer? Tokenizer, Eo
         options.Validate();
         var folder = ModelFolder.Resolve(options.Model, Environment.GetEnvironmentVariable, options.Log, cancellationToken);
         var config = ModelConfig.Load(folder, ModelRegistry.Expect);
-        var generation = GenerationConfig.Load(folder);
+        var generation = GenerationConfig.Load(folder, options);
         var tokenizer = options.SkipTokenizerInit ? null : Tokenizer.Load(folder);
         var eos = EosTokens.From(tokenizer?.EosTokenId ?? (config.EosTokenIds is [var first, ..] ? first : null), [.. config.EosTokenIds, .. generation.EosTokenIds]);
         return new EngineParts(new CpuModelRunner(options, config, folder, cancellationToken: cancellationToken), tokenizer, eos, generation.SamplingDefaults, folder)

@@ -18,7 +18,7 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
     {
         RequestCheck.Check(parameters, engine);
         cancellationToken.ThrowIfCancellationRequested();
-        return new PreparedParams(WithBadWords(parameters), ConstraintOf(parameters, cancellationToken));
+        return new PreparedParams(WithBadWords(WithInterval(parameters)), ConstraintOf(parameters, cancellationToken));
     }
 
     /// <summary>A request for text.</summary>
@@ -114,6 +114,11 @@ internal sealed class InputProcessor(LlmEngine engine, EosTokens eos)
             throw new InvalidRequestException(e.Message, e) { Field = "structured_outputs" };
         }
     }
+
+    /// <summary>The engine's own interval where the request's is shorter.</summary>
+    private SamplingParams WithInterval(SamplingParams parameters) => engine.Options.StreamInterval <= (parameters.StreamInterval ?? 1)
+        ? parameters
+        : parameters with { StreamInterval = engine.Options.StreamInterval };
 
     private SamplingParams WithBadWords(SamplingParams parameters)
     {

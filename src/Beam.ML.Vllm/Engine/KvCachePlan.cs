@@ -17,7 +17,7 @@ internal readonly record struct KvCachePlan(int Blocks, int MaxModelLength)
         {
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"max_model_len is {MaxModelLength:N0} in place of the model's {modelLength:N0}: the cache holds no longer sequence. Increase memory_utilization, or choose kv_cache_dtype int8_per_token_head, for longer ones.");
+                $"max_model_len is {MaxModelLength:N0} in place of the model's {modelLength:N0}: the cache holds no longer sequence. Increase {Limit(options)}, or choose kv_cache_dtype int8_per_token_head, for longer ones.");
         }
     }
 
@@ -44,7 +44,7 @@ internal readonly record struct KvCachePlan(int Blocks, int MaxModelLength)
 
         var wantedLength = options.MaxModelLength ?? modelLength;
         var perSequence = (wantedLength + options.BlockSize - 1) / options.BlockSize;
-        var affordable = (long)(Math.Max(availableBytes - weightBytes - workspaceBytes, 0) * options.MemoryUtilization) / bytesPerBlock;
+        var affordable = (options.KvCacheMemoryBytes ?? (long)(Math.Max(availableBytes - weightBytes - workspaceBytes, 0) * options.MemoryUtilization)) / bytesPerBlock;
         var blocks = options.NumKvBlocks ?? (int)Math.Min(Math.Min(affordable, (long)perSequence * options.MaxNumSequences), int.MaxValue / 2);
         if (blocks >= perSequence) return new KvCachePlan(blocks, wantedLength);
 
@@ -53,9 +53,13 @@ internal readonly record struct KvCachePlan(int Blocks, int MaxModelLength)
         {
             throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The model's max seq len ({wantedLength}) is larger than the maximum number of tokens that can be stored in KV cache ({fits}). Try increasing {(options.NumKvBlocks is null ? "memory_utilization" : "num_kv_blocks_override")} or decreasing max_model_len."));
+                $"The model's max seq len ({wantedLength}) is larger than the maximum number of tokens that can be stored in KV cache ({fits}). Try increasing {Limit(options)} or decreasing max_model_len."));
         }
 
         return new KvCachePlan(blocks, (int)fits);
     }
+
+    /// <summary>What sets the cache's size.</summary>
+    private static string Limit(EngineOptions options) =>
+        options.NumKvBlocks is not null ? "num_kv_blocks_override" : options.KvCacheMemoryBytes is not null ? "kv_cache_memory_bytes" : "memory_utilization";
 }

@@ -145,7 +145,8 @@ public abstract class VllmModelHandler<TExample> : ElementwiseModelHandler<TExam
     {
         try
         {
-            return EngineArguments.Apply(new EngineOptions { Model = modelName }, vllmServerKwargs);
+            var applied = EngineArguments.Apply(new EngineOptions { Model = modelName }, vllmServerKwargs);
+            return applied.Model == modelName ? applied : throw new ArgumentException("The argument 'model' is the handler's to give.");
         }
         catch (ArgumentException e)
         {

@@ -2,6 +2,11 @@ using Beam.ML.Vllm.Kernels;
 
 namespace Beam.ML.Vllm.Models;
 
+/// <summary>Hears which experts a layer has chosen.</summary>
+/// <param name="rows">Rows of the step.</param>
+/// <param name="experts">Those of the first row, best first, those of the second, and so on.</param>
+internal delegate void ExpertsChosen(int rows, ReadOnlySpan<int> experts);
+
 /// <summary>
 /// Which rows go to which experts, and with which weights: for each row the experts with the highest logits, then all pairs sorted by expert.
 /// Reused layer after layer.
@@ -11,6 +16,9 @@ internal sealed class ExpertRouting
     private int[] _chosen = [];
     private float[] _chosenWeights = [];
     private int[] _starts = [];
+
+    /// <summary>Who is told of the choices of each layer; nobody by default.</summary>
+    public ExpertsChosen? Chosen { get; set; }
 
     /// <summary>Rows of the step, expert by expert.</summary>
     public int[] Rows { get; private set; } = [];
@@ -37,6 +45,7 @@ internal sealed class ExpertRouting
             foreach (var expert in chosen) starts[expert + 1]++;
         }
 
+        Chosen?.Invoke(logits.Rows, _chosen.AsSpan(0, logits.Rows * count));
         for (var expert = 0; expert < logits.Columns; expert++) starts[expert + 1] += starts[expert];
         for (var i = 0; i < logits.Rows * count; i++)
         {

@@ -223,7 +223,7 @@ public sealed record SamplingParams
         Require(AllowedTokenIds is not { Count: 0 }, "allowed_token_ids cannot be empty.");
         Require(AllowedTokenIds is null || AllowedTokenIds.All(id => id >= 0), "allowed_token_ids cannot contain negative ids.");
         Require(LogitBias is null || LogitBias.All(b => b.Key >= 0 && float.IsFinite(b.Value)), "logit_bias must map token ids to finite numbers.");
-        Require(BadWordsTokenIds.All(w => w.Count > 0), "bad_words cannot contain an empty sequence of tokens.");
+        Require(BadWordsTokenIds.All(w => w is { Count: > 0 }), "bad_words cannot contain an empty sequence of tokens.");
         Require(!IsGreedy || N == 1, $"n must be 1 when using greedy sampling, got {N}.");
         Require(!IsGreedy || Sequences == 1, $"best_of must be 1 when using greedy sampling, got {BestOf}.");
 

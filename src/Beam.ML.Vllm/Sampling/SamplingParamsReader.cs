@@ -47,6 +47,9 @@ internal static class SamplingParamsReader
         ["guided_regex"] = (p, v) => Guided(p, v, "regex"),
         ["guided_choice"] = (p, v) => Guided(p, v, "choice"),
         ["guided_grammar"] = (p, v) => Guided(p, v, "grammar"),
+        ["guided_whitespace_pattern"] = (p, v) => v.GetString() is { } pattern
+            ? p with { StructuredOutputs = (p.StructuredOutputs ?? new StructuredOutputsParams()) with { WhitespacePattern = pattern } }
+            : p,
     };
 
     private static readonly HashSet<string> NeverNull =
@@ -90,7 +93,7 @@ internal static class SamplingParamsReader
     {
         if (Foreign.TryGetValue(name, out var reason))
         {
-            return value.ValueKind is JsonValueKind.Null or JsonValueKind.False ? parameters
+            return value.ValueKind is JsonValueKind.Null or JsonValueKind.False || (name == "thinking_token_budget" && value.GetRawText() == "-1") ? parameters
                 : throw new ArgumentException($"{name} cannot be {Shorten(value.GetRawText())} here: {reason}. Leave it out.");
         }
 
@@ -126,8 +129,9 @@ internal static class SamplingParamsReader
     private static SamplingParams Guided(SamplingParams p, JsonElement value, string kind)
     {
         if (value.ValueKind == JsonValueKind.Null) return p;
-        if (p.StructuredOutputs is not null) throw new StructuredOutputException($"guided_{kind} cannot go with another constraint of the output.");
-        return p with { StructuredOutputs = StructuredOutputsParams.FromJson(JsonSerializer.SerializeToElement(new Dictionary<string, JsonElement> { [kind] = value })) };
+        if (p.StructuredOutputs is { HasConstraint: true }) throw new StructuredOutputException($"guided_{kind} cannot go with another constraint of the output.");
+        var constraint = new Dictionary<string, JsonElement> { [kind] = value };
+        return p with { StructuredOutputs = StructuredOutputsParams.FromJson(JsonSerializer.SerializeToElement(constraint)) with { WhitespacePattern = p.StructuredOutputs?.WhitespacePattern } };
     }
 
     private static string[] Texts(JsonElement list) =>

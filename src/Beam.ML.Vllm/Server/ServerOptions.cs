@@ -69,6 +69,15 @@ public sealed record ServerOptions
     /// <summary><c>enable_prompt_tokens_details</c>: usage says how many tokens of the prompt were found in the prefix cache.</summary>
     public bool EnablePromptTokensDetails { get; init; }
 
+    /// <summary><c>enable_force_include_usage</c>: all events of all streams tell what the request has cost so far, and the last one all of it, whatever its <c>stream_options</c>.</summary>
+    public bool EnableForceIncludeUsage { get; init; }
+
+    /// <summary><c>enable_request_id_headers</c>: answers have a header <c>X-Request-Id</c>: the request's own, or a new one.</summary>
+    public bool EnableRequestIdHeaders { get; init; }
+
+    /// <summary><c>default_chat_template_kwargs</c>: variables of the chat template, where a request's <c>chat_template_kwargs</c> have none of the name.</summary>
+    public IReadOnlyDictionary<string, System.Text.Json.JsonElement> DefaultChatTemplateKwargs { get; init; } = new Dictionary<string, System.Text.Json.JsonElement>();
+
     /// <summary><c>allowed_origins</c>: origins whose pages may use the server from a browser; <c>*</c> allows all. None by default.</summary>
     public IReadOnlyList<string> AllowedOrigins { get; init; } = [];
 

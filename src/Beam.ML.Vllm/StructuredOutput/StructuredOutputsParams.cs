@@ -70,7 +70,7 @@ public sealed record StructuredOutputsParams
     /// <exception cref="StructuredOutputException">None or several are set, or the choice is empty.</exception>
     public void Validate()
     {
-        var set = (Json is null ? 0 : 1) + (Regex is null ? 0 : 1) + (Choice is null ? 0 : 1) + (Grammar is null ? 0 : 1) + (JsonObject ? 1 : 0);
+        var set = Constraints;
         if (set != 1) throw new StructuredOutputException($"structured_outputs must have exactly one of json, regex, choice, grammar and json_object, got {set} of them.");
         if (Choice is { Count: 0 }) throw new StructuredOutputException("structured_outputs.choice cannot be empty.");
         if (Choice is not null && Choice.Any(c => c is null)) throw new StructuredOutputException("structured_outputs.choice must be a list of texts.");
@@ -82,6 +82,11 @@ public sealed record StructuredOutputsParams
 
     /// <inheritdoc/>
     public override int GetHashCode() => Key.GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>Whether there is anything that the output must look like.</summary>
+    internal bool HasConstraint => Constraints > 0;
+
+    private int Constraints => (Json is null ? 0 : 1) + (Regex is null ? 0 : 1) + (Choice is null ? 0 : 1) + (Grammar is null ? 0 : 1) + (JsonObject ? 1 : 0);
 
     /// <summary>The constraint in one text, under which its compiled form is kept.</summary>
     internal string Key => JsonSerializer.Serialize<object?[]>([Json, Regex, Choice, Grammar, JsonObject, DisableAnyWhitespace, WhitespacePattern]);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
 
 namespace Beam.ML.Vllm.Weights;
@@ -6,6 +7,8 @@ namespace Beam.ML.Vllm.Weights;
 /// <summary>generation_config.json: which tokens end a text, and how the model's makers would sample.</summary>
 internal sealed record GenerationConfig(IReadOnlyList<int> EosTokenIds, SamplingParams SamplingDefaults)
 {
+    private const string FileName = "generation_config.json";
+
     /// <summary><c>max_new_tokens</c>, if the file has it.</summary>
     public int? MaxNewTokens { get; init; }
 
@@ -26,7 +29,7 @@ internal sealed record GenerationConfig(IReadOnlyList<int> EosTokenIds, Sampling
     /// <exception cref="ModelLoadException">A value is not what sampling allows.</exception>
     public static GenerationConfig Load(string folder)
     {
-        var path = Path.Combine(folder, "generation_config.json");
+        var path = Path.Combine(folder, FileName);
         if (!File.Exists(path)) return new GenerationConfig([], new SamplingParams());
         return JsonFile.Read(path, root =>
         {
@@ -34,6 +37,18 @@ internal sealed record GenerationConfig(IReadOnlyList<int> EosTokenIds, Sampling
             var isLimited = root.TryGetProperty("max_new_tokens", out var limit) && limit.ValueKind == JsonValueKind.Number;
             return new GenerationConfig(ReadTokenIds(root, "eos_token_id"), defaults) { MaxNewTokens = isLimited ? defaults.MaxTokens : null };
         });
+    }
+
+    /// <summary>What holds for a model in a folder, by <see cref="EngineOptions.GenerationConfig"/> and <see cref="EngineOptions.OverrideGenerationConfig"/>.</summary>
+    /// <exception cref="ModelLoadException">A value is not what sampling allows, or a folder that was named has no such file.</exception>
+    public static GenerationConfig Load(string folder, EngineOptions options)
+    {
+        var own = options.GenerationConfig is "auto" or "vllm";
+        if (!own && !File.Exists(Path.Combine(options.GenerationConfig, FileName)))
+            throw new ModelLoadException($"generation_config must be auto, vllm or a folder with {FileName} in it; '{options.GenerationConfig}' has none.");
+        var config = Load(own ? folder : options.GenerationConfig);
+        if (options.GenerationConfig == "vllm") config = config with { SamplingDefaults = new SamplingParams(), MaxNewTokens = null };
+        return options.OverrideGenerationConfig is { } values ? config with { SamplingDefaults = values.Over(config.SamplingDefaults), MaxNewTokens = values.MaxNewTokens ?? config.MaxNewTokens } : config;
     }
 
     /// <summary>Token ids come as a number or as a list of numbers.</summary>

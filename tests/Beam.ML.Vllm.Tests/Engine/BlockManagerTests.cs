@@ -62,6 +62,24 @@ public sealed class BlockManagerTests
     }
 
     [Test]
+    public void No_tokens_lead_into_the_chain_of_a_salted_request()
+    {
+        // A salt whose bytes are the tokens of the first block, and the tokens of the second.
+        int[] known = [.. Tokens(16, 1), .. Tokens(16, 3), 9];
+        var salt = string.Concat(Tokens(16, 1).SelectMany(token => new[] { (char)(token & 0xffff), (char)(token >> 16) }));
+        var root = BlockHash.Salted(default, salt);
+        Assert.That(root, Is.Not.EqualTo(BlockHash.Chain(default, Tokens(16, 1))));
+        Assert.That(BlockHash.Salted(root, salt), Is.Not.EqualTo(root));
+        Assert.That(BlockHash.Salted(default, "a"), Is.Not.EqualTo(BlockHash.Salted(default, "b")));
+
+        var blocks = new BlockManager(8, BlockSize, enablePrefixCaching: true);
+        Compute(blocks, known);
+        var parameters = new SamplingParams { CacheSalt = salt };
+        var salted = new Sequence("salted", known[16..], parameters, new SamplerState(parameters, known));
+        Assert.That(blocks.AttachPrefix(salted), Is.Zero);
+    }
+
+    [Test]
     public void A_whole_prompt_that_is_cached_still_leaves_a_token_to_compute()
     {
         var blocks = new BlockManager(8, BlockSize, enablePrefixCaching: true);

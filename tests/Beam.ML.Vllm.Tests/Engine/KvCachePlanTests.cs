@@ -42,6 +42,16 @@ public sealed class KvCachePlanTests
     }
 
     [Test]
+    public void The_cache_takes_the_bytes_that_it_was_given_whatever_is_free()
+    {
+        var options = Options with { KvCacheMemoryBytes = 64_000, MaxModelLength = 64 };
+        Assert.That(KvCachePlan.Make(options, 1024, bytesPerBlock: 1000, weightBytes: Plenty, workspaceBytes: 0, availableBytes: 1), Is.EqualTo(new KvCachePlan(64, 64)));
+        Assert.That(
+            () => KvCachePlan.Make(options with { KvCacheMemoryBytes = 3000 }, 1024, 1000, 0, 0, Plenty),
+            Throws.ArgumentException.With.Message.Contains("Try increasing kv_cache_memory_bytes"));
+    }
+
+    [Test]
     public void A_cache_in_int8_holds_twice_the_tokens_of_one_in_bfloat16()
     {
         var blocks = new[] { KvCacheFormat.BFloat16, KvCacheFormat.Int8 }.Select(format => KvCachePlan.Make(

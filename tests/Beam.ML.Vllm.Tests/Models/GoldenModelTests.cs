@@ -14,7 +14,11 @@ public sealed class GoldenModelTests
     private static readonly string[] Families =
         [.. Directory.GetDirectories(Path.Combine(TestModels.GoldenFolder, "models")).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)];
 
-    private static readonly string[] Mixtures = ["gemma4_moe", "gpt_oss", "mixtral", "qwen3_moe"];
+    /// <summary>
+    /// The cases that err more than 1.5 times what Transformers does, and by how much. Where activations are rounded to bfloat16 (Transformers
+    /// rounds others), a router's choice between two experts that are all but equal falls the other way: qwen3_moe's prompt of 5 tokens has one such row.
+    /// </summary>
+    private static readonly Dictionary<(string Family, MatrixKernels Kernels, int Tokens), double> Flips = new() { [("qwen3_moe", MatrixKernels.BFloat16Dot, 5)] = 3.5 };
 
     /// <summary>Each family with config.json in the forms that it has had.</summary>
     private static readonly string[] Configurations =
@@ -71,22 +75,32 @@ public sealed class GoldenModelTests
         using var model = Model(family, "config.json");
         using var harness = new RunnerHarness(model.Folder, ModelDtype.BFloat16, kernels: kernels);
         using var exact = new RunnerHarness(model.Folder);
-        double all = 0, allAllowed = 0;
         ForEachCase(family, (prompt, expected, greedy, details) =>
         {
-            var logits = harness.Logits(RunnerHarness.NewSequence(prompt));
-            var squares = logits.Zip(expected, (a, e) => a.Zip(e, (x, y) => Math.Pow(x - y, 2)).Sum()).Sum() / harness.Vocabulary;
-            var allowed = details.GetProperty("bfloat16_rms_error").GetDouble();
-            (all, allAllowed) = (all + squares, allAllowed + (logits.Length * allowed * allowed));
-            if (!Mixtures.Contains(family)) Assert.That(Math.Sqrt(squares / logits.Length), Is.LessThanOrEqualTo(1.5 * allowed));
+            var (logits, chosen) = Routed(harness, prompt);
+            var errors = logits.Zip(expected, (a, e) => a.Zip(e, (x, y) => Math.Pow(x - y, 2)).Average()).ToArray();
+            var (error, allowed) = (Math.Sqrt(errors.Average()), details.GetProperty("bfloat16_rms_error").GetDouble());
+            if (Flips.TryGetValue((family, kernels, prompt.Length), out var limit))
+            {
+                // It is by the rows with other experts alone: the others hold to the bound.
+                var (_, exactly) = Routed(exact, prompt);
+                var others = Enumerable.Range(0, prompt.Length).Where(row => !chosen[row].SetEquals(exactly[row])).ToHashSet();
+                Assert.That(others, Is.Not.Empty, "no row has other experts than in float32");
+                Assert.That(Math.Sqrt(errors.Where((_, row) => !others.Contains(row)).Average()), Is.LessThanOrEqualTo(1.5 * allowed));
+                Assert.That(error, Is.LessThanOrEqualTo(limit * allowed));
+            }
+            else
+            {
+                Assert.That(error, Is.LessThanOrEqualTo(1.5 * allowed), $"the prompt of {prompt.Length} tokens");
+            }
 
             // Where the two best tokens are far apart, rounding must not change which is the best.
             Sequence fed = RunnerHarness.NewSequence(prompt), fedExactly = RunnerHarness.NewSequence(prompt);
             foreach (var token in greedy)
             {
                 var best = exact.Logits(fedExactly)[^1].OrderDescending().Take(2).ToArray();
-                var chosen = Sampler.ArgMax(harness.Logits(fed)[^1]);
-                if (best[0] - best[1] > 10 * allowed) Assert.That(chosen, Is.EqualTo(token), $"the gap is {best[0] - best[1]}");
+                var likeliest = Sampler.ArgMax(harness.Logits(fed)[^1]);
+                if (best[0] - best[1] > 10 * allowed) Assert.That(likeliest, Is.EqualTo(token), $"the gap is {best[0] - best[1]}");
                 fed.Append(token);
                 fedExactly.Append(token);
             }
@@ -94,9 +108,20 @@ public sealed class GoldenModelTests
             harness.Free(fed);
             exact.Free(fedExactly);
         });
+    }
 
-        // Which prompts have a row whose rounding flips the choice of an expert is chance: there, all prompts are taken together.
-        Assert.That(Math.Sqrt(all), Is.LessThanOrEqualTo(1.5 * Math.Sqrt(allAllowed)));
+    /// <summary>The logits of a prompt, and for each of its tokens the experts of all layers, each as layer × 1000 + expert.</summary>
+    private static (float[][] Logits, HashSet<int>[] Experts) Routed(RunnerHarness harness, int[] prompt)
+    {
+        var (experts, layer) = (prompt.Select(_ => new HashSet<int>()).ToArray(), 0);
+        harness.OnRouted((rows, chosen) =>
+        {
+            for (var i = 0; i < chosen.Length; i++) experts[i / (chosen.Length / rows)].Add((layer * 1000) + chosen[i]);
+            layer++;
+        });
+        var logits = harness.Logits(RunnerHarness.NewSequence(prompt));
+        harness.OnRouted(null);
+        return (logits, experts);
     }
 
     /// <summary>Seven bits and a scale for each head: the error is of the size of bfloat16's, twice that at most.</summary>

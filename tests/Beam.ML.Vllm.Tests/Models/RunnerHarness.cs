@@ -1,6 +1,7 @@
 using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Kernels;
 using Beam.ML.Vllm.Lora;
+using Beam.ML.Vllm.Models;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
 using NUnit.Framework;
@@ -45,6 +46,9 @@ internal sealed class RunnerHarness : IDisposable
 
     /// <summary>The working memory that steps have taken.</summary>
     public long WorkspaceBytes => _runner.Workspace.Bytes;
+
+    /// <summary>Who is told, layer by layer, which experts the rows of a step have; null for nobody.</summary>
+    public void OnRouted(ExpertsChosen? told) => _runner.Routing.Chosen = told;
 
     /// <summary>Reads an adapter; the caller disposes of it.</summary>
     public LoraAdapter Load(string folder) => _runner.LoadLora(new LoraRequest(Path.GetFileName(folder), folder), CancellationToken.None);

@@ -54,6 +54,14 @@ public sealed class SamplingParamsTests
         Assert.That(() => new SamplingParams { OutputKind = (OutputKind)9 }.Validate(), Throws.ArgumentException.With.Message.Contains("output_kind"));
     }
 
+    [Test]
+    public void The_older_pattern_of_white_space_goes_with_the_older_schema_in_either_order([Values] bool first)
+    {
+        (string, object?)[] values = [("guided_json", "{}"), ("guided_whitespace_pattern", " ")];
+        var p = SamplingParams.FromDictionary((first ? values : values.Reverse()).ToDictionary(v => v.Item1, v => v.Item2));
+        Assert.That((p.StructuredOutputs!.Json, p.StructuredOutputs.WhitespacePattern), Is.EqualTo(("{}", " ")));
+    }
+
     private static readonly object[] Wrong =
     [
         new object[] { new SamplingParams { Temperature = -1 }, "temperature" },

@@ -1,3 +1,4 @@
+using Beam.ML.Vllm.Engine;
 using Beam.ML.Vllm.Sampling;
 using Beam.ML.Vllm.Weights;
 using NUnit.Framework;
@@ -34,6 +35,24 @@ public sealed class GenerationConfigTests
         Assert.That(GenerationConfig.Load(_folder).SamplingDefaults, Is.EqualTo(new SamplingParams()));
         File.Delete(Path.Combine(_folder, "generation_config.json"));
         Assert.That(GenerationConfig.Load(_folder).SamplingDefaults.MaxTokens, Is.EqualTo(16));
+    }
+
+    [Test]
+    public void Neutral_defaults_another_folders_and_single_values_may_be_had_instead()
+    {
+        Write("""{"temperature":0.6,"top_k":40,"max_new_tokens":200,"eos_token_id":[1,5]}""");
+        var options = new EngineOptions { Model = _folder };
+        Assert.That(GenerationConfig.Load(_folder, options).SamplingDefaults.Temperature, Is.EqualTo(0.6));
+        var neutral = GenerationConfig.Load(_folder, options with { GenerationConfig = "vllm" });
+        Assert.That((neutral.SamplingDefaults, neutral.MaxNewTokens), Is.EqualTo((new SamplingParams(), (int?)null)));
+        Assert.That(neutral.EosTokenIds, Is.EqualTo((int[])[1, 5]), "texts end as the model ends them");
+
+        var other = Directory.CreateDirectory(Path.Combine(_folder, "other")).FullName;
+        Assert.That(() => GenerationConfig.Load(_folder, options with { GenerationConfig = other }), Throws.TypeOf<ModelLoadException>().With.Message.Contains($"'{other}' has none"));
+        File.WriteAllText(Path.Combine(other, "generation_config.json"), """{"temperature":0.1,"eos_token_id":7}""");
+        var config = GenerationConfig.Load(_folder, options with { GenerationConfig = other, OverrideGenerationConfig = new GenerationOverrides { TopP = 0.5, MaxNewTokens = 9 } });
+        Assert.That((config.SamplingDefaults.Temperature, config.SamplingDefaults.TopP, config.SamplingDefaults.TopK, config.MaxNewTokens), Is.EqualTo((0.1, 0.5, 0, (int?)9)));
+        Assert.That(config.EosTokenIds, Is.EqualTo((int[])[7]));
     }
 
     [TestCase("\"temperature\":7", "temperature must be in [0, 2], got 7")]

@@ -20,12 +20,22 @@ internal sealed class EngineArgumentOptions
         foreach (var argument in EngineArguments.All)
         {
             var description = argument.Default?.Invoke(Default) is { } value ? $"{argument.Description} [default: {value}]" : argument.Description;
-            Add(command, argument.Name, argument.Alias, description, argument.IsFlag, argument.IsList, hidden: unlisted.Contains(argument.Name));
+            Add(command, argument.Name, argument.Alias, description, argument.IsFlag, argument.IsList, hidden: unlisted.Contains(argument.Name), argument.Short);
             if (argument.IsFlag) Add(command, "no_" + argument.Name, null, $"Turns --{argument.Name.Replace('_', '-')} off.", isFlag: true, isList: false, hidden: true);
         }
 
         // Some have a meaning to the command, which has added them.
-        foreach (var name in EngineArguments.ForeignNames.Where(name => !command.Options.Any(known => known.Name == Dashed(name) || known.Aliases.Contains(Dashed(name))))) Add(command, name, null, "Has no effect here.", isFlag: true, isList: false, hidden: true);
+        foreach (var argument in EngineArguments.Foreign)
+        {
+            AddForeign(argument.Name, argument.Short);
+            if (argument.IsFlag) AddForeign("no_" + argument.Name, null);
+        }
+
+        void AddForeign(string name, string? shortName)
+        {
+            if (command.Options.Any(known => known.Name == Dashed(name) || known.Aliases.Contains(Dashed(name)))) return;
+            Add(command, name, null, "Has no effect here.", isFlag: true, isList: false, hidden: true, shortName);
+        }
     }
 
     public EngineOptions Read(ParseResult parsed, EngineOptions options)
@@ -38,6 +48,16 @@ internal sealed class EngineArgumentOptions
         {
             throw new UsageException(e.Message);
         }
+    }
+
+    /// <summary>The model: the one that stands alone, or <c>--model</c>, as older scripts have it.</summary>
+    public string Model(ParseResult parsed, string? alone)
+    {
+        var option = Given(parsed).LastOrDefault(given => given.Key == "model").Value as string;
+        if (alone is not null && option is not null && alone != option) throw new UsageException($"MODEL is '{alone}' and --model is '{option}': give one of them.");
+        return alone ?? option ?? throw Missing(parsed.CommandResult.Command);
+
+        static UsageException Missing(Command command) => new($"Required argument 'MODEL' missing for command: '{command.Name}'. See '{CommandLineErrors.Path(command)} --help'.");
     }
 
     public IReadOnlyList<string> ServedModelNames(ParseResult parsed) =>
@@ -60,12 +80,13 @@ internal sealed class EngineArgumentOptions
         }
     }
 
-    private void Add(Command command, string name, string? alias, string description, bool isFlag, bool isList, bool hidden)
+    private void Add(Command command, string name, string? alias, string description, bool isFlag, bool isList, bool hidden, string? shortName = null)
     {
         var main = Dashed(name);
         AddOne(main, hidden);
         foreach (var other in new[] { "--" + name, alias is null ? main : Dashed(alias), alias is null ? main : "--" + alias }.Distinct())
             if (other != main) AddOne(other, hide: true);
+        if (shortName is not null) AddOne("-" + shortName, hide: true);
 
         void AddOne(string option, bool hide)
         {

@@ -13,20 +13,20 @@ internal static class ServeCommand
 {
     public static Command Create(CliHost host)
     {
-        var model = new Argument<string>("MODEL") { Description = "A checkpoint folder, or a hub id that is in the local Hugging Face cache." };
+        var model = new Argument<string?>("MODEL") { Arity = ArgumentArity.ZeroOrOne, Description = "A checkpoint folder, or a hub id that is in the local Hugging Face cache." };
         // What is not known is told with what was probably meant.
         var rest = new Argument<string[]>("rest") { Arity = ArgumentArity.ZeroOrMore, Hidden = true };
         var command = new Command("serve", "Serve a model over HTTP to clients of OpenAI's API. The arguments are vLLM's.") { model, rest };
         ServerArguments serverArguments = new();
         EngineArgumentOptions engineArguments = new();
         serverArguments.AddTo(command);
-        engineArguments.AddTo(command);
+        engineArguments.AddTo(command, unlisted: "model");
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var name = parsed.GetRequiredValue(model);
-            if (name.StartsWith('-')) throw new UsageException(EngineArgumentOptions.Explain(name, command));
+            var alone = parsed.GetValue(model);
+            if (alone?.StartsWith('-') == true) throw new UsageException(EngineArgumentOptions.Explain(alone, command));
             if (parsed.GetValue(rest) is [var unknown, ..]) throw new UsageException(EngineArgumentOptions.Explain(unknown, command));
-            var engineOptions = engineArguments.Read(parsed, new EngineOptions { Model = name });
+            var engineOptions = engineArguments.Read(parsed, new EngineOptions { Model = engineArguments.Model(parsed, alone) });
             using var loggers = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Warning)
                 .AddFilter(OpenAIServer.AccessLogCategory, serverArguments.LogsRequests(parsed) ? LogLevel.Information : LogLevel.None)
                 .AddFilter(OpenAIServer.StatsLogCategory, LogLevel.Information)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
 using Beam.Cli.Hosting;
 using Beam.ML.Vllm.Server;
 
@@ -25,6 +26,9 @@ internal sealed class ServerArguments
     private readonly Option<bool> _enableAutoToolChoice = new("--enable-auto-tool-choice") { Description = "Implied by --tool-call-parser, which it requires.", Hidden = true };
     private readonly Option<bool> _returnTokensAsTokenIds = new("--return-tokens-as-token-ids") { Description = "Write tokens in logprobs as token_id:17." };
     private readonly Option<bool> _enablePromptTokensDetails = new("--enable-prompt-tokens-details") { Description = "Tell in usage what was found in the prefix cache." };
+    private readonly Option<bool> _enableForceIncludeUsage = new("--enable-force-include-usage") { Description = "Tell usage in each event of each stream, asked for or not." };
+    private readonly Option<bool> _enableRequestIdHeaders = new("--enable-request-id-headers") { Description = "Answers carry the request's X-Request-Id, or one of their own." };
+    private readonly Option<string?> _defaultChatTemplateKwargs = new("--default-chat-template-kwargs") { Description = "Variables of the chat template, as JSON, where a request has none of the name: {\"enable_thinking\": false}.", HelpName = "json" };
     private readonly Option<string[]> _allowedOrigins = new("--allowed-origins") { Description = "Origins whose pages may use the server from a browser.", AllowMultipleArgumentsPerToken = true, HelpName = "origin" };
     private readonly Option<string?> _certificate = new("--ssl-certfile") { Description = "Serve HTTPS with this certificate (PEM).", HelpName = "file" };
     private readonly Option<string?> _certificateKey = new("--ssl-keyfile") { Description = "The certificate's key (PEM).", HelpName = "file" };
@@ -43,7 +47,7 @@ internal sealed class ServerArguments
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_host, _port, _uds, _apiKey, _chatTemplate, _trustRequestChatTemplate, _excludeTools, _responseRole, _toolCallParser, _enableAutoToolChoice, _returnTokensAsTokenIds,
-            _enablePromptTokensDetails, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _disableLogStats, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
+            _enablePromptTokensDetails, _enableForceIncludeUsage, _enableRequestIdHeaders, _defaultChatTemplateKwargs, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _disableLogStats, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
     }
 
     public bool LogsRequests(ParseResult parsed) => !parsed.GetValue(_disableLogRequests);
@@ -72,12 +76,28 @@ internal sealed class ServerArguments
             ToolCallParser = parsed.GetValue(_toolCallParser),
             ReturnTokensAsTokenIds = parsed.GetValue(_returnTokensAsTokenIds),
             EnablePromptTokensDetails = parsed.GetValue(_enablePromptTokensDetails),
+            EnableForceIncludeUsage = parsed.GetValue(_enableForceIncludeUsage),
+            EnableRequestIdHeaders = parsed.GetValue(_enableRequestIdHeaders),
+            DefaultChatTemplateKwargs = ReadVariables(parsed.GetValue(_defaultChatTemplateKwargs)),
             AllowedOrigins = parsed.GetValue(_allowedOrigins) ?? [],
             Certificate = ReadCertificate(parsed.GetValue(_certificate), parsed.GetValue(_certificateKey)),
             ShutdownGrace = TimeSpan.FromSeconds(parsed.GetValue(_shutdownTimeout)),
             AllowRuntimeLoraUpdating = Environment.GetEnvironmentVariable(LoraVariable) is "1" or "true" or "True",
             MaxConcurrentSequences = parsed.GetValue(_maxConcurrentSequences),
         };
+    }
+
+    private static Dictionary<string, JsonElement> ReadVariables(string? json)
+    {
+        if (json is null) return [];
+        try
+        {
+            return JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(json) ?? [];
+        }
+        catch (JsonException e)
+        {
+            throw new UsageException($"--default-chat-template-kwargs must be a JSON object: {e.Message}");
+        }
     }
 
     private static X509Certificate2? ReadCertificate(string? certificate, string? key)

@@ -13,7 +13,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : Generation
     protected override (GenerationRequest Request, IAnswerFormat Format) Read(HttpContext http, JsonFields fields, CancellationToken cancellationToken)
     {
         var model = Server.Models.Resolve(fields.String("model"));
-        var stream = StreamOptions.Read(fields);
+        var stream = StreamOptions.Read(fields, Server.Options.EnableForceIncludeUsage);
         var withLogprobs = fields.Bool("logprobs");
         var topLogprobs = SamplingFields.Count(fields, "top_logprobs");
         if (!withLogprobs && topLogprobs is not (null or 0)) throw ApiException.Invalid("top_logprobs needs logprobs=true.", "top_logprobs");
@@ -22,7 +22,7 @@ internal sealed class ChatCompletionsEndpoint(ServerContext server) : Generation
         parameters = SamplingFields.Check(parameters with
         {
             Logprobs = withLogprobs && parameters.LogprobTokenIds is null ? topLogprobs ?? 0 : null,
-            MaxTokens = fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? Server.Models.DefaultChatTokens,
+            MaxTokens = Server.Models.Limit(fields.Int("max_completion_tokens") ?? fields.Int("max_tokens") ?? Server.Models.DefaultChatTokens),
         });
         var tools = ToolChoice.Read(fields, parameters, Server.Options.ToolCallParser);
         var prompt = Server.Prompts.Truncate(Server.Chat.Render(fields, Server.Prompts, cancellationToken), fields, parameters.MaxTokens);

@@ -12,7 +12,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndp
     {
         if (fields.Has("suffix")) throw ApiException.Invalid("suffix is not supported: models continue a prompt, they do not fill a gap.", "suffix");
         var model = Server.Models.Resolve(fields.String("model"));
-        var stream = StreamOptions.Read(fields);
+        var stream = StreamOptions.Read(fields, Server.Options.EnableForceIncludeUsage);
         var echo = fields.Bool("echo");
         var maxTokens = fields.Int("max_tokens");
         // To be told of the prompt alone, one asks for no tokens; the engine makes one, and it is left out.
@@ -23,7 +23,7 @@ internal sealed class CompletionsEndpoint(ServerContext server) : GenerationEndp
         var parameters = SamplingFields.Read(fields, defaults);
         parameters = SamplingFields.Check(parameters with
         {
-            MaxTokens = promptOnly ? 1 : maxTokens ?? defaults.MaxTokens,
+            MaxTokens = promptOnly ? 1 : Server.Models.Limit(maxTokens ?? defaults.MaxTokens),
             Logprobs = parameters.LogprobTokenIds is null ? logprobs : null,
             PromptLogprobs = parameters.PromptLogprobs ?? (echo ? logprobs : null),
         });

@@ -10,6 +10,8 @@ namespace Beam.ML.Vllm.Server.Hosting;
 /// <summary>Finds the endpoint of a request, and makes an answer of whatever goes wrong in it.</summary>
 internal sealed partial class ApiHandler : IDisposable
 {
+    private const string RequestIdHeader = "X-Request-Id";
+
     private readonly Dictionary<string, IEndpoint> _endpoints;
     private readonly ModelsEndpoint _models;
     private readonly ServerContext _server;
@@ -54,6 +56,7 @@ internal sealed partial class ApiHandler : IDisposable
     public async Task HandleAsync(HttpContext http)
     {
         var trace = RequestTrace.Begin(http);
+        if (_server.Options.EnableRequestIdHeaders) http.Response.Headers[RequestIdHeader] = IdFor(http.Request);
         Interlocked.Increment(ref _active);
         try
         {
@@ -94,6 +97,13 @@ internal sealed partial class ApiHandler : IDisposable
         {
             await FailAsync(http, e);
         }
+    }
+
+    /// <summary>The id that a request brought, where a header can carry it back, or a new one.</summary>
+    private static string IdFor(HttpRequest request)
+    {
+        var own = request.Headers[RequestIdHeader].ToString();
+        return own.Length > 0 && own.All(c => c is > ' ' and <= '~') ? own : Guid.NewGuid().ToString("N");
     }
 
     /// <summary>Ends the requests that are under way; each tells its client so.</summary>

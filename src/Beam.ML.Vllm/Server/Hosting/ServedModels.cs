@@ -12,6 +12,9 @@ internal sealed class ServedModels(LlmEngine engine, ServerOptions options)
     /// <summary>What a chat's answer may have where the request does not say: what generation_config.json says, else all that the context holds.</summary>
     public int? DefaultChatTokens { get; } = engine.MaxNewTokens;
 
+    /// <summary>The tokens that a request gets of those that it asks for: no more than override_generation_config says, where it does.</summary>
+    public int? Limit(int? tokens) => engine.Options.OverrideGenerationConfig?.MaxNewTokens is { } limit ? Math.Min(tokens ?? limit, limit) : tokens;
+
     /// <summary>The name that an answer carries.</summary>
     /// <param name="requested">The name that the request gave; without one it means the model.</param>
     /// <exception cref="ApiException">Nothing is served under the name.</exception>

@@ -20,12 +20,14 @@ internal sealed class ChatRenderer
     private readonly LlmEngine _engine;
     private readonly ChatTemplate? _template;
     private readonly Dictionary<string, string> _specialTokens;
+    private readonly IReadOnlyDictionary<string, JsonElement> _variables;
     private readonly bool _trustsRequests, _excludesTools;
 
     /// <exception cref="ChatTemplateException">The template cannot be read.</exception>
     public ChatRenderer(LlmEngine engine, ServerOptions options)
     {
         (_engine, _trustsRequests, _excludesTools) = (engine, options.TrustRequestChatTemplate, options.ExcludeToolsWhenToolChoiceNone);
+        _variables = options.DefaultChatTemplateKwargs;
         if (engine.Tokenizer is null)
         {
             _specialTokens = [];
@@ -72,8 +74,16 @@ internal sealed class ChatRenderer
     private JsonElement? ToolsOf(JsonFields fields) =>
         _excludesTools && fields.Get("tool_choice") is { ValueKind: JsonValueKind.String } choice && choice.ValueEquals("none"u8) ? null : fields.Array("tools");
 
-    /// <summary>Further variables of the template. What the request says by fields of its own comes before what it says here.</summary>
-    private static Dictionary<string, JsonElement> VariablesOf(JsonFields fields)
+    /// <summary>Further variables of the template: the request's, and the server's where it has none of the name.</summary>
+    private Dictionary<string, JsonElement> VariablesOf(JsonFields fields)
+    {
+        var variables = OwnVariablesOf(fields);
+        foreach (var (name, value) in _variables) variables.TryAdd(name, value);
+        return variables;
+    }
+
+    /// <summary>Those of the request. What it says by fields of its own comes before what it says here.</summary>
+    private static Dictionary<string, JsonElement> OwnVariablesOf(JsonFields fields)
     {
         var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         if (fields.Object("chat_template_kwargs") is { } given)

@@ -13,12 +13,12 @@ internal static class OutputConstraint
     /// <exception cref="ApiException">The format is malformed or unknown, or does not go with another constraint.</exception>
     public static SamplingParams Read(JsonFields fields, SamplingParams parameters)
     {
-        if (fields.Object("response_format") is not { } format) return parameters;
+        if (fields.Object("response_format") is not { } format) return WithoutIdlePattern(parameters);
         StructuredOutputsParams constraint;
         switch (format.String("type"))
         {
             case "text":
-                return parameters;
+                return WithoutIdlePattern(parameters);
             case "json_object":
                 constraint = new StructuredOutputsParams { JsonObject = true };
                 break;
@@ -33,6 +33,10 @@ internal static class OutputConstraint
 
         return With(parameters, constraint, "response_format");
     }
+
+    /// <summary>White space between the parts of no JSON, as vLLM's older <c>guided_whitespace_pattern</c> may say, constrains nothing.</summary>
+    private static SamplingParams WithoutIdlePattern(SamplingParams parameters) =>
+        parameters.StructuredOutputs is { HasConstraint: false } ? parameters with { StructuredOutputs = null } : parameters;
 
     /// <summary>The arguments of one tool.</summary>
     public static SamplingParams ForTool(SamplingParams parameters, JsonElement tool) =>
@@ -49,9 +53,9 @@ internal static class OutputConstraint
         return new StructuredOutputsParams { Json = Encoding.UTF8.GetString(buffer.ToArray()) };
     }
 
-    private static SamplingParams With(SamplingParams parameters, StructuredOutputsParams constraint, string field) => parameters.StructuredOutputs is null
+    private static SamplingParams With(SamplingParams parameters, StructuredOutputsParams constraint, string field) => parameters.StructuredOutputs is null or { HasConstraint: false }
         // Left to break and indent lines, a model that knows little JSON does nothing else.
-        ? parameters with { StructuredOutputs = constraint with { DisableAnyWhitespace = true } }
+        ? parameters with { StructuredOutputs = constraint with { DisableAnyWhitespace = true, WhitespacePattern = parameters.StructuredOutputs?.WhitespacePattern } }
         : throw ApiException.Invalid($"{field} does not go with another constraint of the output; give one of them.", field);
 
     private static void WriteCallsSchema(Utf8JsonWriter json, JsonElement tools, bool several)

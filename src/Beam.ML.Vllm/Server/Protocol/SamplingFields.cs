@@ -9,7 +9,7 @@ internal static class SamplingFields
     // These mean something else, or something more, in a request than among sampling parameters.
     private static readonly HashSet<string> ReadElsewhere = 
     [
-        "max_tokens", "max_completion_tokens", "logprobs", "prompt_logprobs", "truncate_prompt_tokens", "output_kind", "detokenize",
+        "max_tokens", "max_completion_tokens", "logprobs", "prompt_logprobs", "truncate_prompt_tokens", "output_kind", "detokenize", "use_beam_search",
     ];
 
     /// <param name="fields">The request.</param>
@@ -17,6 +17,7 @@ internal static class SamplingFields
     /// <exception cref="ApiException">A value is of the wrong type or out of its range.</exception>
     public static SamplingParams Read(JsonFields fields, SamplingParams defaults)
     {
+        UnusedFields.Check(fields);
         var parameters = defaults;
         foreach (var field in fields.Json.EnumerateObject())
         {

@@ -46,8 +46,15 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
             {
                 var chain = Next(first + i == 0 ? Start(sequence.Lora) : _cache[Slot(sequence, first + i - 1)], tokens[i]);
                 _cache[Slot(sequence, first + i)] = chain;
+                Score(entry, sequence, first + i, chain);
                 if (!open || i < count - drafts - 1) continue;
                 Logits(chain, tokens[i], _logits);
+                if (sequence.Pools)
+                {
+                    _output.SetPooled(entry, [.. _logits]);
+                    break;
+                }
+
                 var raw = sequence.Parameters.NumLogprobs is null ? null : (float[])_logits.Clone();
                 var token = Sampler.Sample(_logits, sequence.Parameters, sequence.SamplerState);
                 if (raw is null) _output.Add(entry, token);
@@ -57,6 +64,14 @@ internal sealed class PagedFakeRunner(int blocks, int blockSize = 16, int maxMod
         }
 
         return _output;
+    }
+
+    /// <summary>Each position of a prompt foretells the token after it.</summary>
+    private void Score(int entry, Sequence sequence, int position, ulong chain)
+    {
+        if (!sequence.WantsPromptLogprobs || position < sequence.PromptLogprobs - 1 || position + 1 >= sequence.PromptLength) return;
+        Logits(chain, sequence.Tokens[position], _logits);
+        _output.AddPrompt(entry, LogSoftmax.Row(_logits, sequence.Tokens[position + 1], sequence.Parameters.PromptLogprobs!.Value));
     }
 
     public LoraAdapter LoadLora(LoraRequest request, CancellationToken cancellationToken)
