@@ -17,7 +17,7 @@ public sealed class InferenceException : BeamException
 }
 
 /// <summary>A model cannot be loaded. Trying again would not help.</summary>
-public sealed class ModelLoadException : BeamException
+public sealed class ModelLoadException : BeamException, IDeterministicError
 {
     /// <summary>Creates the exception.</summary>
     public ModelLoadException(string message) : base(message) { }

@@ -71,7 +71,7 @@ internal sealed class InferenceCaller<TExample, TPrediction>(
 
             metrics!.ElementFailed();
             if (failed is not null) context.Output(failed, Failure(batch[i], error));
-            else throw new InferenceException(TypeOf(error), $"No prediction for {Describe(batch[i])}: {error.Message}", TraceOf(error));
+            else throw new InferenceException(TypeOf(error), $"No prediction for {Describe(batch[i])}: {error.Message} RunInferenceWithExceptionHandling puts such elements aside and goes on.", TraceOf(error));
         }
     }
 

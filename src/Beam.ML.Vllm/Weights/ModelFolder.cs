@@ -22,7 +22,7 @@ internal static class ModelFolder
             if (Snapshot(repository) is { } snapshot) return snapshot;
         }
 
-        var hint = IsHubId(model) ? $"run `hf download {model}`, or name a folder" : "name an existing folder or a hub id such as google/gemma-2b-it";
+        var hint = IsHubId(model) && model.Contains('/', StringComparison.Ordinal) ? $"run `hf download {model}`, or name a folder" : "name an existing folder or a hub id such as google/gemma-2b-it";
         throw new ModelLoadException($"Model '{model}' was not found: there is no folder '{Path.GetFullPath(model)}' and no such model in the Hugging Face cache '{cache}'; {hint}.");
     }
 

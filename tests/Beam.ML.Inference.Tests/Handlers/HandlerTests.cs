@@ -44,6 +44,13 @@ public sealed class HandlerTests
         Assert.That(outcomes[2].Error, Is.Not.Null);
     }
 
+    [Test]
+    public void A_model_that_cannot_be_loaded_is_not_tried_again()
+    {
+        var report = Harness.FailureReport.Describe(new ModelLoadException("There is no such model."), "RunInference");
+        Assert.That(Harness.FailureReport.IsDeterministic(report), report);
+    }
+
     private static async Task<Clients.Outcome<TPrediction>[]> PredictAsync<TExample, TPrediction>(
         InferenceHandler<TExample, TPrediction> handler, IReadOnlyList<TExample> batch)
     {

@@ -194,7 +194,8 @@ const cases = {
     await new Promise(resolve => call.once('data', resolve));
     const end = drain(call);
     console.log('streaming');
-    assert.strictEqual((await end).error.code, grpc.status.UNAVAILABLE);
+    // Kestrel closes the connection, and sometimes resets the stream (INTERNAL for this client) before.
+    assert.ok([grpc.status.UNAVAILABLE, grpc.status.INTERNAL].includes((await end).error.code));
   },
 };
 

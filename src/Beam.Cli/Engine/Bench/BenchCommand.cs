@@ -46,7 +46,9 @@ internal static class BenchCommand
     }
 
     public static string Describe(BenchModel model, int threads) =>
-        $"{model.Name}: {model.Size.AllWeights / 1e9:N2} B weights in matrices, {model.Size.DecodeWeights / 1e9:N2} B used for a token; {threads} threads, .NET {Environment.Version}";
+        $"{model.Name}: {Count(model.Size.AllWeights)} weights in matrices, {Count(model.Size.DecodeWeights)} used for a token; {threads} threads, .NET {Environment.Version}";
+
+    private static string Count(long weights) => weights < 100_000_000 ? $"{weights / 1e6:N1} M" : $"{weights / 1e9:N2} B";
 
     private static int AtLeastOne(int value, string option) => value >= 1 ? value : throw new UsageException($"{option} must be at least 1, got {value}.");
 }

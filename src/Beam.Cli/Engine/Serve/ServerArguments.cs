@@ -32,11 +32,12 @@ internal sealed class ServerArguments
     private readonly Option<string[]> _allowedOrigins = new("--allowed-origins") { Description = "Origins whose pages may use the server from a browser.", AllowMultipleArgumentsPerToken = true, HelpName = "origin" };
     private readonly Option<string?> _certificate = new("--ssl-certfile") { Description = "Serve HTTPS with this certificate (PEM).", HelpName = "file" };
     private readonly Option<string?> _certificateKey = new("--ssl-keyfile") { Description = "The certificate's key (PEM).", HelpName = "file" };
-    private readonly Option<bool> _disableLogRequests = new("--disable-log-requests", "--disable_log_requests", "--no-enable-log-requests", "--no-access-log", "--disable-uvicorn-access-log", "--disable_uvicorn_access_log")
-    {
-        Description = "Write no line for each request to the standard error.",
-    };
-    private readonly Option<bool> _disableLogStats = new("--disable-log-stats", "--disable_log_stats") { Description = "Write no line every 10 seconds of what the engine does." };
+    private readonly Option<bool> _disableLogRequests = new("--disable-log-requests") { Description = "Write no line for each request to the standard error." };
+
+    // The other names that vLLM and its users have for it; with them all, the help would have no room for what options mean.
+    private readonly Option<bool> _noAccessLog = new("--no-access-log", "--disable_log_requests", "--no-enable-log-requests", "--disable-uvicorn-access-log", "--disable_uvicorn_access_log") { Hidden = true };
+    private readonly Option<bool> _disableLogStats = new("--disable-log-stats") { Description = "Write no line every 10 seconds of what the engine does." };
+    private readonly Option<bool> _noLogStats = new("--disable_log_stats") { Hidden = true };
     private readonly Option<bool> _enableLogRequests = new("--enable-log-requests", "--enable_log_requests") { Description = "Requests are logged by default.", Hidden = true };
     private readonly Option<double> _shutdownTimeout = new("--shutdown-timeout") { Description = "Seconds that requests have to end when the server stops.", DefaultValueFactory = _ => Default.ShutdownGrace.TotalSeconds, HelpName = "seconds" };
     private readonly Option<int> _maxConcurrentSequences = new("--max-concurrent-sequences")
@@ -47,10 +48,10 @@ internal sealed class ServerArguments
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[_host, _port, _uds, _apiKey, _chatTemplate, _trustRequestChatTemplate, _excludeTools, _responseRole, _toolCallParser, _enableAutoToolChoice, _returnTokensAsTokenIds,
-            _enablePromptTokensDetails, _enableForceIncludeUsage, _enableRequestIdHeaders, _defaultChatTemplateKwargs, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _disableLogStats, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
+            _enablePromptTokensDetails, _enableForceIncludeUsage, _enableRequestIdHeaders, _defaultChatTemplateKwargs, _allowedOrigins, _certificate, _certificateKey, _disableLogRequests, _noAccessLog, _disableLogStats, _noLogStats, _enableLogRequests, _shutdownTimeout, _maxConcurrentSequences]) command.Options.Add(option);
     }
 
-    public bool LogsRequests(ParseResult parsed) => !parsed.GetValue(_disableLogRequests);
+    public bool LogsRequests(ParseResult parsed) => !parsed.GetValue(_disableLogRequests) && !parsed.GetValue(_noAccessLog);
 
     public ServerOptions Read(ParseResult parsed, IReadOnlyList<string> servedModelNames)
     {
@@ -72,7 +73,7 @@ internal sealed class ServerArguments
             TrustRequestChatTemplate = parsed.GetValue(_trustRequestChatTemplate),
             ExcludeToolsWhenToolChoiceNone = parsed.GetValue(_excludeTools),
             ResponseRole = parsed.GetValue(_responseRole)!,
-            StatsLogInterval = parsed.GetValue(_disableLogStats) ? Timeout.InfiniteTimeSpan : Default.StatsLogInterval,
+            StatsLogInterval = parsed.GetValue(_disableLogStats) || parsed.GetValue(_noLogStats) ? Timeout.InfiniteTimeSpan : Default.StatsLogInterval,
             ToolCallParser = parsed.GetValue(_toolCallParser),
             ReturnTokensAsTokenIds = parsed.GetValue(_returnTokensAsTokenIds),
             EnablePromptTokensDetails = parsed.GetValue(_enablePromptTokensDetails),

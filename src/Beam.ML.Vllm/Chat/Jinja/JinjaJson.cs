@@ -39,7 +39,7 @@ internal sealed class JinjaJson
 
     private void Write(object value, int depth)
     {
-        PythonObject.EnsureStack();
+        _limits.EnterValue();
         switch (value)
         {
             case JinjaNone: _output.Append("null"); break;
@@ -62,6 +62,8 @@ internal sealed class JinjaJson
             default:
                 throw new ChatTemplateException($"Object of type {PythonObject.TypeName(value)} is not JSON serializable");
         }
+
+        _limits.Leave();
     }
 
     private void Items(char start, char end, IReadOnlyList<object> items, Action<object> write, int depth)

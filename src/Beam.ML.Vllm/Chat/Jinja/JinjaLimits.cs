@@ -85,6 +85,13 @@ internal sealed class JinjaLimits(CancellationToken cancellationToken = default,
         if (++_depth > MaxDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new ChatTemplateException("the template calls itself too deeply");
     }
 
+    /// <summary>To be called by whatever goes down into a value.</summary>
+    public void EnterValue()
+    {
+        if (++_depth > MaxDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new ChatTemplateException("values are nested too deeply");
+    }
+
+    /// <summary>The way back. An exception ends the rendering, so that nobody asks for the depth after one.</summary>
     public void Leave() => _depth--;
 
     private void Look()

@@ -7,6 +7,8 @@ internal sealed class JinjaText(JinjaLimits limits)
 {
     private readonly StringBuilder _text = new();
 
+    public JinjaLimits Limits => limits;
+
     public JinjaText Append(ReadOnlySpan<char> text)
     {
         Count(text.Length);

@@ -61,9 +61,10 @@ internal sealed class JinjaDict(JinjaLimits limits)
                     limits.Read(text.Length);
                     return text.GetHashCode(StringComparison.Ordinal);
                 case JinjaTuple tuple:
-                    PythonObject.EnsureStack();
+                    limits.EnterValue();
                     var hash = new HashCode();
                     foreach (var item in tuple.Items) hash.Add(GetHashCode(item));
+                    limits.Leave();
                     return hash.ToHashCode();
                 case List<object> or JinjaDict:
                     throw Unhashable(key);
@@ -116,8 +117,8 @@ internal static class JinjaValues
 {
     public static object FromJson(JsonElement json, JinjaLimits limits)
     {
-        PythonObject.EnsureStack();
-        return json.ValueKind switch
+        limits.EnterValue();
+        object value = json.ValueKind switch
         {
             JsonValueKind.String => json.GetString()!,
             JsonValueKind.Number when json.TryGetInt64(out var integer) && json.GetRawText().AsSpan().IndexOfAny('.', 'e', 'E') < 0 => integer,
@@ -128,6 +129,8 @@ internal static class JinjaValues
             JsonValueKind.Object => Dict(json, limits),
             _ => JinjaNone.Value,
         };
+        limits.Leave();
+        return value;
     }
 
     private static JinjaDict Dict(JsonElement json, JinjaLimits limits)

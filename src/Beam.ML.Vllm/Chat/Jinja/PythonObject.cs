@@ -22,7 +22,6 @@ internal static class PythonObject
 
     public static bool AreEqual(object a, object b, JinjaLimits limits)
     {
-        EnsureStack();
         limits.Touch();
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return a is long l && b is long m ? l == m : x == y;
         if (ReferenceEquals(a, b)) return true;
@@ -31,7 +30,7 @@ internal static class PythonObject
             (string s, string t) => s.Length == t.Length && CommonLength(s, t, limits) == s.Length,
             (List<object> s, List<object> t) => SequencesEqual(s, t, limits),
             (JinjaTuple s, JinjaTuple t) => SequencesEqual(s.Items, t.Items, limits),
-            (JinjaDict s, JinjaDict t) => s.Count == t.Count && s.Items.All(i => t.TryGet(i.Key, out var other) && AreEqual(i.Value, other, limits)),
+            (JinjaDict s, JinjaDict t) => DictsEqual(s, t, limits),
             (JinjaUndefined, JinjaUndefined) => true,
             _ => false,
         };
@@ -39,7 +38,6 @@ internal static class PythonObject
 
     public static int Compare(object a, object b, JinjaLimits limits, string op = "<")
     {
-        EnsureStack();
         limits.Touch();
         if (a is long l && b is long m) return l.CompareTo(m);
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return x.CompareTo(y);
@@ -166,12 +164,6 @@ internal static class PythonObject
         _ => "function",
     };
 
-    /// <summary>To be called by whatever goes down into a value.</summary>
-    public static void EnsureStack()
-    {
-        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) throw new ChatTemplateException("values are nested too deeply");
-    }
-
     /// <summary>How Python writes a float.</summary>
     public static string FloatText(double value)
     {
@@ -212,7 +204,7 @@ internal static class PythonObject
 
     private static void Write(object value, JinjaText result)
     {
-        EnsureStack();
+        result.Limits.EnterValue();
         switch (value)
         {
             case bool b: result.Append(b ? "True" : "False"); break;
@@ -242,6 +234,8 @@ internal static class PythonObject
             case JinjaFunction function: result.Append("<function ").Append(function.Name).Append('>'); break;
             default: result.Append('<').Append(TypeName(value)).Append('>'); break;
         }
+
+        result.Limits.Leave();
     }
 
     private static void WriteItems(IReadOnlyList<object> items, char start, char end, JinjaText result)
@@ -257,17 +251,30 @@ internal static class PythonObject
 
     private static bool SequencesEqual(IReadOnlyList<object> a, IReadOnlyList<object> b, JinjaLimits limits)
     {
-        if (a.Count != b.Count) return false;
-        for (var i = 0; i < a.Count; i++)
-            if (!AreEqual(a[i], b[i], limits)) return false;
-        return true;
+        limits.EnterValue();
+        var equal = a.Count == b.Count;
+        for (var i = 0; equal && i < a.Count; i++) equal = AreEqual(a[i], b[i], limits);
+        limits.Leave();
+        return equal;
+    }
+
+    private static bool DictsEqual(JinjaDict a, JinjaDict b, JinjaLimits limits)
+    {
+        limits.EnterValue();
+        var equal = a.Count == b.Count && a.Items.All(i => b.TryGet(i.Key, out var other) && AreEqual(i.Value, other, limits));
+        limits.Leave();
+        return equal;
     }
 
     private static int CompareSequences(IReadOnlyList<object> a, IReadOnlyList<object> b, JinjaLimits limits, string op)
     {
-        for (var i = 0; i < Math.Min(a.Count, b.Count); i++)
-            if (!AreEqual(a[i], b[i], limits)) return Compare(a[i], b[i], limits, op);
-        return a.Count.CompareTo(b.Count);
+        limits.EnterValue();
+        var common = Math.Min(a.Count, b.Count);
+        var at = 0;
+        while (at < common && AreEqual(a[at], b[at], limits)) at++;
+        var order = at < common ? Compare(a[at], b[at], limits, op) : a.Count.CompareTo(b.Count);
+        limits.Leave();
+        return order;
     }
 
     // Python orders texts by code point, which UTF-16 does not beyond the first plane.

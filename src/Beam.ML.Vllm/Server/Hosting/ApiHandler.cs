@@ -118,7 +118,7 @@ internal sealed partial class ApiHandler : IDisposable
         if (path.StartsWith("/v1/models/", StringComparison.Ordinal)) return _models;
         throw ApiException.NotFound(path.StartsWith("/v1/responses", StringComparison.Ordinal)
             ? $"There is no {path} here; use /v1/chat/completions."
-            : $"There is no {path} here.");
+            : $"There is no {path} here. There are /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /tokenize, /detokenize, /health, /metrics and more.");
     }
 
     private async Task FailAsync(HttpContext http, Exception exception)
